@@ -1,3 +1,6 @@
 export * from './canonical/types.ts'
+export * from './cid.ts'
+export { CATALOGUE, type ErrorCode, type ErrorDescriptor, type ErrorKind } from './errors/catalogue.ts'
+export * from './errors/peerhost-error.ts'
 export * from './hex.ts'
 export * from './manifest/types.ts'
