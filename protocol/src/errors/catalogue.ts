@@ -59,6 +59,10 @@ export const CATALOGUE = {
   PH_STORE_CID_INVALID: user(400, '"{cid}" is not a CID that can be served', 'Use a CIDv1 with sha-256.'),
   PH_STORE_CID_MISMATCH: remote(502, 'The store {store} returned {actual} for {expected}', 'Upload again; if it stays, report it to the store.'),
   PH_STORE_CAR_INVALID: user(400, 'The CAR is not valid: {detail}', 'Send a CARv1 with one root and all its blocks.'),
+  PH_STORE_DAG_INVALID: remote(502, 'What lies under {cid} is not a file that can be read: {detail}', 'Only UnixFS files are served, no folders; was it stored by PeerHost?'),
+  PH_STORE_FORMAT: user(406, 'The format {format} is not served', 'Ask for ?format=raw or ?format=car (or the Accept header application/vnd.ipld.raw or application/vnd.ipld.car).'),
+  PH_STORE_TIMEOUT: remote(504, 'The store {store} did not answer in time', 'Try again in a moment.'),
+  PH_STORE_FULL: remote(507, 'The store {store} is full', 'Its operator can give it more room; or deploy through another gateway.'),
   PH_STORE_TOO_LARGE: user(413, 'The content has more than {limit} bytes', 'Store less at a time.'),
 
   // Chain
