@@ -1,6 +1,7 @@
 /** base64url without padding (RFC 4648, section 5), in Node and the browser. */
 export function toBase64Url(bytes: Uint8Array): string {
-  if (typeof Buffer !== 'undefined') return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64url')
+  if (typeof Buffer !== 'undefined')
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64url')
   let binary = ''
   for (const byte of bytes) binary += String.fromCharCode(byte)
   return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
@@ -10,5 +11,7 @@ export function toBase64Url(bytes: Uint8Array): string {
 export function fromBase64Url(text: string): Uint8Array {
   if (!/^[A-Za-z0-9_-]*=*$/.test(text)) throw new RangeError('not base64url')
   if (typeof Buffer !== 'undefined') return new Uint8Array(Buffer.from(text, 'base64url'))
-  return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/').replaceAll('=', '')), (c) => c.charCodeAt(0))
+  return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/').replaceAll('=', '')), (c) =>
+    c.charCodeAt(0),
+  )
 }

@@ -12,17 +12,36 @@ export function serviceId(owner: Hex, project: string, functionName: string): He
 
 /** A worker's blinded result: keccak256(abi.encode(resultHash, salt, worker)) (protocol.md, `resultCommit`). */
 export function resultCommit(resultHash: Hex, salt: Hex, worker: Hex): Hex {
-  return keccak256(encodeWords([['bytes32', resultHash], ['bytes32', salt], ['address', worker]]))
+  return keccak256(
+    encodeWords([
+      ['bytes32', resultHash],
+      ['bytes32', salt],
+      ['address', worker],
+    ]),
+  )
 }
 
 /** paymentRef of an EIP-3009 authorization: keccak256(abi.encode(1, asset, payer, nonce)). */
 export function paymentRefOfAuthorization(asset: Hex, payer: Hex, nonce: Hex): Hex {
-  return keccak256(encodeWords([['uint8', 1], ['address', asset], ['address', payer], ['bytes32', nonce]]))
+  return keccak256(
+    encodeWords([
+      ['uint8', 1],
+      ['address', asset],
+      ['address', payer],
+      ['bytes32', nonce],
+    ]),
+  )
 }
 
 /** paymentRef of a channel: keccak256(abi.encode(2, channelId, cumulative charged)). */
 export function paymentRefOfChannel(channelId: Hex, cumulative: bigint): Hex {
-  return keccak256(encodeWords([['uint8', 2], ['bytes32', channelId], ['uint128', cumulative]]))
+  return keccak256(
+    encodeWords([
+      ['uint8', 2],
+      ['bytes32', channelId],
+      ['uint128', cumulative],
+    ]),
+  )
 }
 
 /** What `deploy` registers of one function (architecture.md). */
@@ -37,13 +56,15 @@ export interface FunctionSpec {
   runtimeId: Hex
 }
 
-export const FUNCTION_SPEC_ABI = 'tuple(string name, bytes32 codeDigest, bytes32 manifestDigest, uint128 price, uint8 class, bytes32 runtimeId)'
+export const FUNCTION_SPEC_ABI =
+  'tuple(string name, bytes32 codeDigest, bytes32 manifestDigest, uint128 price, uint8 class, bytes32 runtimeId)'
 
 /** keccak256 of a FunctionSpec by abi.encode: the commitment that the coordinator stores for a version. */
 export const specHash = (spec: FunctionSpec): Hex => keccak256(fromHex(abi.encode([FUNCTION_SPEC_ABI], [spec])))
 
 /** keccak256(abi.encode(FunctionSpec[])): `Deployment.specsHash`. */
-export const specsHash = (specs: FunctionSpec[]): Hex => keccak256(fromHex(abi.encode([`${FUNCTION_SPEC_ABI}[]`], [specs])))
+export const specsHash = (specs: FunctionSpec[]): Hex =>
+  keccak256(fromHex(abi.encode([`${FUNCTION_SPEC_ABI}[]`], [specs])))
 
 /** Verification classes as the chain numbers them. */
 export const VERIFICATION_CLASSES = { none: 0, deterministic: 1, public: 2 } as const

@@ -1,5 +1,5 @@
-import type { Hex } from './hex.ts'
 import { PeerHostError } from './errors/peerhost-error.ts'
+import type { Hex } from './hex.ts'
 
 export type NetworkName = 'local' | 'amoy' | 'polygon'
 
@@ -63,5 +63,17 @@ export interface NetworkFile {
 
 /** Project names that gateways need for themselves: the first segment of their own routes. */
 export const RESERVED_PROJECTS = new Set([
-  'healthz', 'readyz', 'metrics', 'ipfs', 'services', '.well-known', 'openapi.json', 'mcp', 'ws', 'run', 'prove', 'invoke', 'logs',
+  'healthz',
+  'readyz',
+  'metrics',
+  'ipfs',
+  'services',
+  '.well-known',
+  'openapi.json',
+  'mcp',
+  'ws',
+  'run',
+  'prove',
+  'invoke',
+  'logs',
 ])

@@ -12,6 +12,8 @@ export function parseUsdc(text: string): bigint | undefined {
 export function formatUsdc(atomic: bigint): string {
   const sign = atomic < 0n ? '-' : ''
   const value = atomic < 0n ? -atomic : atomic
-  const fraction = String(value % UNIT).padStart(6, '0').replace(/0+$/, '')
+  const fraction = String(value % UNIT)
+    .padStart(6, '0')
+    .replace(/0+$/, '')
   return `${sign}${value / UNIT}${fraction && `.${fraction}`}`
 }

@@ -25,7 +25,10 @@ export interface AccessOptions {
  *
  * @example headers['PEERHOST-AUTH'] = signAccess(signer, { domain, method: 'POST', target: '/ipfs', body, now })
  */
-export function signAccess(signer: Pick<MessageSigner, 'address' | 'sign'>, { domain, method, target, body = new Uint8Array(), now }: AccessOptions): string {
+export function signAccess(
+  signer: Pick<MessageSigner, 'address' | 'sign'>,
+  { domain, method, target, body = new Uint8Array(), now }: AccessOptions,
+): string {
   const access: Access = { method, target, bodyHash: keccak256(body), deadline: BigInt(Math.floor(now)) + 60n }
   const signature = signer.sign(hashMessage(domain, 'Access', access))
   const json = JSON.stringify({ ...messageToJson('Access', access), address: signer.address, signature })
@@ -36,7 +39,11 @@ export function signAccess(signer: Pick<MessageSigner, 'address' | 'sign'>, { do
  * Checks a `PEERHOST-AUTH` header and returns the address that signed it. Throws PH_AUTH_MISSING, PH_AUTH_INVALID or
  * PH_AUTH_EXPIRED.
  */
-export function verifyAccess(header: string | undefined, { domain, method, target, body = new Uint8Array(), now }: AccessOptions, recover: Recover): Hex {
+export function verifyAccess(
+  header: string | undefined,
+  { domain, method, target, body = new Uint8Array(), now }: AccessOptions,
+  recover: Recover,
+): Hex {
   if (!header) throw new PeerHostError('PH_AUTH_MISSING', {})
   const invalid = (detail: string) => new PeerHostError('PH_AUTH_INVALID', { detail })
   let access: Access
@@ -50,7 +57,8 @@ export function verifyAccess(header: string | undefined, { domain, method, targe
   if (access.method !== method || access.target !== target) throw invalid('it is for another method or target')
   if (access.bodyHash !== keccak256(body)) throw invalid('it is for another body')
   const seconds = BigInt(Math.floor(now))
-  if (access.deadline < seconds || access.deadline > seconds + ACCESS_SECONDS) throw new PeerHostError('PH_AUTH_EXPIRED', {})
+  if (access.deadline < seconds || access.deadline > seconds + ACCESS_SECONDS)
+    throw new PeerHostError('PH_AUTH_EXPIRED', {})
   const signer = recover(hashMessage(domain, 'Access', access), String(json.signature).toLowerCase() as Hex)
   if (!signer || signer !== String(json.address).toLowerCase()) throw invalid('it was not signed by its address')
   return signer

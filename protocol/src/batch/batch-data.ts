@@ -1,9 +1,9 @@
 import { decode, encode } from 'cborg'
 import { PeerHostError } from '../errors/peerhost-error.ts'
 import { fromHex, type Hex, toHex, ZERO_HASH } from '../hex.ts'
+import { type SumLeaf, SumTree } from '../merkle/sum-tree.ts'
 import { messageFromArray, messageToArray } from '../messages/json.ts'
 import type { Acceptance, Assignment, Receipt, Request } from '../messages/types.ts'
-import { type SumLeaf, SumTree } from '../merkle/sum-tree.ts'
 
 /** Flat fee of a call of a free service, in atomic USDC (protocol.md, Parameters). */
 export const FREE_FEE = 100n
@@ -57,7 +57,11 @@ export const receiptsTree = (leaves: readonly BatchLeaf[], freeFee?: bigint): Su
 export const addressKey = (address: Hex): Hex => `0x${'00'.repeat(12)}${address.slice(2)}`
 
 /** A worker's leaf in the earnings tree. */
-export const earningLeaf = ({ worker, cumulative }: Earning): SumLeaf => ({ key: addressKey(worker), reference: ZERO_HASH, weight: cumulative })
+export const earningLeaf = ({ worker, cumulative }: Earning): SumLeaf => ({
+  key: addressKey(worker),
+  reference: ZERO_HASH,
+  weight: cumulative,
+})
 
 /** The earnings tree; earnings sorted by worker, unique. */
 export const earningsTree = (earnings: readonly Earning[]): SumTree => new SumTree(earnings.map(earningLeaf))
@@ -65,8 +69,11 @@ export const earningsTree = (earnings: readonly Earning[]): SumTree => new SumTr
 /** Earnings after a batch: the ones before it plus its leaves' weights, sorted by worker. */
 export function addEarnings(before: readonly Earning[], leaves: readonly BatchLeaf[], freeFee?: bigint): Earning[] {
   const totals = new Map(before.map(({ worker, cumulative }) => [worker, cumulative]))
-  for (const { receipt } of leaves) totals.set(receipt.worker, (totals.get(receipt.worker) ?? 0n) + leafWeight(receipt, freeFee))
-  return [...totals].map(([worker, cumulative]) => ({ worker, cumulative })).sort((a, b) => compareHex(a.worker, b.worker))
+  for (const { receipt } of leaves)
+    totals.set(receipt.worker, (totals.get(receipt.worker) ?? 0n) + leafWeight(receipt, freeFee))
+  return [...totals]
+    .map(([worker, cumulative]) => ({ worker, cumulative }))
+    .sort((a, b) => compareHex(a.worker, b.worker))
 }
 
 /** The batch's data on IPFS: CBOR [leaves, earnings] (protocol.md, Classes). */
@@ -80,7 +87,13 @@ export function encodeBatchData(leaves: readonly BatchLeaf[], earnings: readonly
     ]
     if (leaf.published) {
       const { request, assignment, assignmentSignature, input, body } = leaf.published
-      parts.push(messageToArray('Request', request, fromHex), messageToArray('Assignment', assignment, fromHex), fromHex(assignmentSignature), input, body)
+      parts.push(
+        messageToArray('Request', request, fromHex),
+        messageToArray('Assignment', assignment, fromHex),
+        fromHex(assignmentSignature),
+        input,
+        body,
+      )
     }
     return parts
   }
@@ -90,20 +103,25 @@ export function encodeBatchData(leaves: readonly BatchLeaf[], earnings: readonly
 const invalid = (detail: string) => new PeerHostError('PH_RECEIPT_INVALID', { detail })
 
 /** Reads a batch's data; `hashReceipt` gives the digest of each receipt. Throws PH_RECEIPT_INVALID. */
-export function decodeBatchData(bytes: Uint8Array, hashReceipt: (receipt: Receipt) => Hex): { leaves: BatchLeaf[]; earnings: Earning[] } {
+export function decodeBatchData(
+  bytes: Uint8Array,
+  hashReceipt: (receipt: Receipt) => Hex,
+): { leaves: BatchLeaf[]; earnings: Earning[] } {
   let value: unknown
   try {
     value = decode(bytes)
   } catch {
     throw invalid('the batch’s data is not CBOR')
   }
-  if (!Array.isArray(value) || value.length !== 2 || !Array.isArray(value[0]) || !Array.isArray(value[1])) throw invalid('the batch’s data is not [leaves, earnings]')
+  if (!Array.isArray(value) || value.length !== 2 || !Array.isArray(value[0]) || !Array.isArray(value[1]))
+    throw invalid('the batch’s data is not [leaves, earnings]')
   const signature = (part: unknown): Hex => {
     if (!(part instanceof Uint8Array) || part.length !== 65) throw invalid('a signature has not 65 bytes')
     return toHex(part)
   }
   const leaves = value[0].map((parts: unknown): BatchLeaf => {
-    if (!Array.isArray(parts) || (parts.length !== 4 && parts.length !== 9)) throw invalid('a leaf has not 4 or 9 parts')
+    if (!Array.isArray(parts) || (parts.length !== 4 && parts.length !== 9))
+      throw invalid('a leaf has not 4 or 9 parts')
     const receipt = messageFromArray('Receipt', parts[0], toHex)
     const leaf: BatchLeaf = {
       receipt,
@@ -114,7 +132,8 @@ export function decodeBatchData(bytes: Uint8Array, hashReceipt: (receipt: Receip
     }
     if (parts.length === 9) {
       const [input, body] = parts.slice(7) as unknown[]
-      if (!(input instanceof Uint8Array) || !(body instanceof Uint8Array)) throw invalid('a published input is not bytes')
+      if (!(input instanceof Uint8Array) || !(body instanceof Uint8Array))
+        throw invalid('a published input is not bytes')
       leaf.published = {
         request: messageFromArray('Request', parts[4], toHex),
         assignment: messageFromArray('Assignment', parts[5], toHex),
@@ -126,7 +145,8 @@ export function decodeBatchData(bytes: Uint8Array, hashReceipt: (receipt: Receip
     return leaf
   })
   const earnings = value[1].map((pair: unknown): Earning => {
-    if (!Array.isArray(pair) || pair.length !== 2 || !(pair[0] instanceof Uint8Array) || pair[0].length !== 20) throw invalid('an earning is not [worker, cumulative]')
+    if (!Array.isArray(pair) || pair.length !== 2 || !(pair[0] instanceof Uint8Array) || pair[0].length !== 20)
+      throw invalid('an earning is not [worker, cumulative]')
     return { worker: toHex(pair[0]), cumulative: BigInt(pair[1] as number | bigint) }
   })
   return { leaves, earnings }

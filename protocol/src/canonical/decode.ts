@@ -24,7 +24,8 @@ function readArray(bytes: Uint8Array): { tag: string; parts: unknown[] } {
 function readHeaders(value: unknown): HeaderField[] {
   if (!Array.isArray(value)) throw invalid('headers are not an array')
   return value.map((pair: unknown) => {
-    if (!Array.isArray(pair) || pair.length !== 2 || !isBytes(pair[0]) || !isBytes(pair[1])) throw invalid('a header is not a pair')
+    if (!Array.isArray(pair) || pair.length !== 2 || !isBytes(pair[0]) || !isBytes(pair[1]))
+      throw invalid('a header is not a pair')
     return [bytesToLatin1(pair[0]), bytesToLatin1(pair[1])] as const
   })
 }
@@ -33,7 +34,8 @@ const same = (a: Uint8Array, b: Uint8Array) => a.length === b.length && a.every(
 
 /** Checks that `body` is the one whose length and root the canonical bytes end with. */
 function checkBody(length: unknown, root: unknown, body: Uint8Array): void {
-  if (!isSize(length) || !isBytes(root) || root.length !== 32) throw invalid('canonical bytes have no body length and root')
+  if (!isSize(length) || !isBytes(root) || root.length !== 32)
+    throw invalid('canonical bytes have no body length and root')
   if (length !== body.length || toHex(root) !== bodyRoot(body)) throw invalid('the body is not the one that was hashed')
 }
 
@@ -49,8 +51,17 @@ export function decodeInput(bytes: Uint8Array, body: Uint8Array): FunctionInput 
     input = { kind: 'event', body }
   } else if (tag === 'http/1' && parts.length === 8 && parts.slice(0, 5).every(isBytes)) {
     checkBody(parts[6], parts[7], body)
-    const [method, host, sourceAddress, path, query] = (parts.slice(0, 5) as Uint8Array[]).map(bytesToLatin1) as [string, string, string, string, string]
-    input = { kind: 'http', request: { method, host, sourceAddress, path, query, headers: readHeaders(parts[5]), body } }
+    const [method, host, sourceAddress, path, query] = (parts.slice(0, 5) as Uint8Array[]).map(bytesToLatin1) as [
+      string,
+      string,
+      string,
+      string,
+      string,
+    ]
+    input = {
+      kind: 'http',
+      request: { method, host, sourceAddress, path, query, headers: readHeaders(parts[5]), body },
+    }
   } else throw invalid('canonical bytes are of no known kind')
   if (!same(encodeInput(input), bytes)) throw invalid('canonical bytes are not in canonical form')
   return input

@@ -2,13 +2,25 @@ import type { HeaderField } from './types.ts'
 
 /** Hop-by-hop fields (RFC 9110, 7.6.1): they speak of one connection, not of the message. */
 const HOP_BY_HOP = new Set([
-  'connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
 ])
 /** What would identify a caller of a `public` service, whose requests are published (architecture.md). */
 const CREDENTIALS = new Set(['authorization', 'cookie', 'forwarded', 'x-real-ip'])
 
 const isTransport = (name: string) =>
-  name === 'host' || HOP_BY_HOP.has(name) || name.startsWith('payment-') || name.startsWith('x-payment') || name.startsWith('peerhost-')
+  name === 'host' ||
+  HOP_BY_HOP.has(name) ||
+  name.startsWith('payment-') ||
+  name.startsWith('x-payment') ||
+  name.startsWith('peerhost-')
 
 const isCredential = (name: string) => CREDENTIALS.has(name) || name.startsWith('x-forwarded-')
 
@@ -25,7 +37,10 @@ export interface CanonicalHeadersOptions {
  *
  * @param raw name, value, name, value ... as Node's `rawHeaders`
  */
-export function canonicalHeaders(raw: readonly string[], { isPublic = false, publicHeaders = [] }: CanonicalHeadersOptions = {}): HeaderField[] {
+export function canonicalHeaders(
+  raw: readonly string[],
+  { isPublic = false, publicHeaders = [] }: CanonicalHeadersOptions = {},
+): HeaderField[] {
   const fields: HeaderField[] = []
   const named = new Set<string>()
   for (let i = 0; i + 1 < raw.length; i += 2) {

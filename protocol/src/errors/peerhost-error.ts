@@ -1,10 +1,13 @@
 import { CATALOGUE, type ErrorCode, type ErrorDescriptor, type ErrorKind } from './catalogue.ts'
 
 /** The placeholders of a template. */
-type Placeholders<T extends string> = T extends `${string}{${infer Name}}${infer Rest}` ? Name | Placeholders<Rest> : never
+type Placeholders<T extends string> = T extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Placeholders<Rest>
+  : never
 type Words<C extends ErrorCode> = Placeholders<(typeof CATALOGUE)[C]['template']>
 /** What an error of this code needs said; hints may use further words. */
-export type ErrorArguments<C extends ErrorCode> = Record<Words<C>, string | number | bigint> & Record<string, string | number | bigint>
+export type ErrorArguments<C extends ErrorCode> = Record<Words<C>, string | number | bigint> &
+  Record<string, string | number | bigint>
 
 const fill = (text: string, words: Record<string, unknown>) =>
   text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in words ? String(words[name]) : whole))
@@ -40,11 +43,19 @@ export class PeerHostError<C extends ErrorCode = ErrorCode> extends Error {
 /** True for a PeerHostError, also one of another copy of this module, and, if given, of that code. */
 export function isPeerHostError<C extends ErrorCode>(error: unknown, code?: C): error is PeerHostError<C> {
   const candidate = error as { name?: unknown; code?: unknown } | null
-  return candidate?.name === 'PeerHostError' && typeof candidate.code === 'string' && (code === undefined || candidate.code === code)
+  return (
+    candidate?.name === 'PeerHostError' &&
+    typeof candidate.code === 'string' &&
+    (code === undefined || candidate.code === code)
+  )
 }
 
 /** Makes a PeerHostError of whatever was thrown: PH_INTERNAL where it was none. */
 export function toPeerHostError(error: unknown): PeerHostError {
   if (isPeerHostError(error)) return error
-  return new PeerHostError('PH_INTERNAL', { detail: error instanceof Error ? error.message : String(error) }, { cause: error })
+  return new PeerHostError(
+    'PH_INTERNAL',
+    { detail: error instanceof Error ? error.message : String(error) },
+    { cause: error },
+  )
 }

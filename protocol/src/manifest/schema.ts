@@ -34,7 +34,20 @@ const route = {
 const manifestFunction = {
   type: 'object',
   required: [
-    'name', 'handler', 'bundleCid', 'codeDigest', 'size', 'routes', 'price', 'timeout', 'memorySize', 'egress', 'verification', 'publicHeaders', 'environment', 'runtimeId',
+    'name',
+    'handler',
+    'bundleCid',
+    'codeDigest',
+    'size',
+    'routes',
+    'price',
+    'timeout',
+    'memorySize',
+    'egress',
+    'verification',
+    'publicHeaders',
+    'environment',
+    'runtimeId',
   ],
   additionalProperties: false,
   properties: {

@@ -33,7 +33,9 @@ export interface Route {
 }
 
 /** Run in the jail before READY (runtime.md). An HTTP request line, or a raw event. */
-export type Warmup = { method: string; path: string; headers?: Record<string, string>; body?: string; rounds?: number } | { event: unknown; rounds?: number }
+export type Warmup =
+  | { method: string; path: string; headers?: Record<string, string>; body?: string; rounds?: number }
+  | { event: unknown; rounds?: number }
 
 /** One function of a manifest. */
 export interface ManifestFunction {

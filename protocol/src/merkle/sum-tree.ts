@@ -52,7 +52,11 @@ export const hashSumLeaf = ({ key, reference, weight }: SumLeaf): SumNode => ({
 
 /** keccak256(0x01 ‖ left ‖ its sum ‖ right ‖ its sum). */
 export const hashSumNode = (left: SumNode, right: SumNode): SumNode => ({
-  hash: toHex(keccakBytes(concat(Uint8Array.of(1), fromHex(left.hash), sumBytes(left.sum), fromHex(right.hash), sumBytes(right.sum)))),
+  hash: toHex(
+    keccakBytes(
+      concat(Uint8Array.of(1), fromHex(left.hash), sumBytes(left.sum), fromHex(right.hash), sumBytes(right.sum)),
+    ),
+  ),
   sum: left.sum + right.sum,
 })
 

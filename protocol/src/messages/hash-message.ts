@@ -13,9 +13,7 @@ const typeHashes = Object.fromEntries(
   ]),
 ) as Record<keyof MessageTypes, Uint8Array>
 
-const DOMAIN_TYPE_HASH = hashText(
-  'EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)',
-)
+const DOMAIN_TYPE_HASH = hashText('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)')
 const NAME_HASH = hashText('PeerHost')
 const VERSION_HASH = hashText('1')
 

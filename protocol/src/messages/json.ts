@@ -31,14 +31,19 @@ export function messageFromJson<T extends keyof MessageTypes>(type: T, json: unk
   const message: Record<string, unknown> = {}
   for (const { name, type: fieldType } of MESSAGE_FIELDS[type]) {
     const value = Object.hasOwn(source, name) ? readField(fieldType, source[name]) : undefined
-    if (value === undefined) throw new PeerHostError('PH_RECEIPT_INVALID', { detail: `${type}.${name} is not a ${fieldType}` })
+    if (value === undefined)
+      throw new PeerHostError('PH_RECEIPT_INVALID', { detail: `${type}.${name} is not a ${fieldType}` })
     message[name] = value
   }
   return message as unknown as MessageTypes[T]
 }
 
 /** A message's fields as an array in order, for CBOR: bytes for hashes and addresses, integers for numbers. */
-export function messageToArray<T extends keyof MessageTypes>(type: T, message: MessageTypes[T], bytes: (hex: Hex) => Uint8Array): unknown[] {
+export function messageToArray<T extends keyof MessageTypes>(
+  type: T,
+  message: MessageTypes[T],
+  bytes: (hex: Hex) => Uint8Array,
+): unknown[] {
   const source = message as unknown as Record<string, unknown>
   return MESSAGE_FIELDS[type].map(({ name, type: fieldType }) =>
     fieldType === 'bytes32' || fieldType === 'address' ? bytes(source[name] as Hex) : source[name],
@@ -46,7 +51,11 @@ export function messageToArray<T extends keyof MessageTypes>(type: T, message: M
 }
 
 /** Reads what `messageToArray` wrote, as it comes out of a CBOR decoder; throws PH_RECEIPT_INVALID. */
-export function messageFromArray<T extends keyof MessageTypes>(type: T, array: unknown, hex: (bytes: Uint8Array) => Hex): MessageTypes[T] {
+export function messageFromArray<T extends keyof MessageTypes>(
+  type: T,
+  array: unknown,
+  hex: (bytes: Uint8Array) => Hex,
+): MessageTypes[T] {
   const list = MESSAGE_FIELDS[type]
   if (!Array.isArray(array) || array.length !== list.length) {
     throw new PeerHostError('PH_RECEIPT_INVALID', { detail: `${type} has not ${list.length} fields` })

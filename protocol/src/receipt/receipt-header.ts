@@ -21,7 +21,15 @@ export interface SignedReceipt {
 export const MAX_RECEIPT_HEADER = 8192
 
 /** The JSON of a signed receipt, as in the header and in saved files. */
-export function receiptToJson({ request, assignment, receipt, acceptance, salt, input, output }: SignedReceipt): Record<string, unknown> {
+export function receiptToJson({
+  request,
+  assignment,
+  receipt,
+  acceptance,
+  salt,
+  input,
+  output,
+}: SignedReceipt): Record<string, unknown> {
   return {
     request: messageToJson('Request', request),
     assignment: { ...messageToJson('Assignment', assignment), signature: assignment.signature },

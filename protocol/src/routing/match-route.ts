@@ -37,11 +37,16 @@ function matchPath(pattern: string, segments: string[]): Record<string, string> 
 
 /** 2 for a literal segment, 1 for a parameter, 0 for a greedy one: the earlier segment decides. */
 const specificity = (route: Route): string =>
-  route.catchAll ? '' : segmentsOf(route.path).map((part) => (GREEDY.test(part) ? '0' : PARAMETER.test(part) ? '1' : '2')).join('')
+  route.catchAll
+    ? ''
+    : segmentsOf(route.path)
+        .map((part) => (GREEDY.test(part) ? '0' : PARAMETER.test(part) ? '1' : '2'))
+        .join('')
 
 function compare(a: Route, b: Route): number {
   if (!!a.catchAll !== !!b.catchAll) return a.catchAll ? 1 : -1
-  const left = specificity(a), right = specificity(b)
+  const left = specificity(a),
+    right = specificity(b)
   if (left !== right) return left > right ? -1 : 1
   return Number(a.method === 'ANY') - Number(b.method === 'ANY')
 }
@@ -52,7 +57,11 @@ function compare(a: Route, b: Route): number {
  *
  * @param path starts with the slash after the project, without query
  */
-export function matchRoute<R extends Route>(routes: readonly R[], method: string, path: string): RouteMatch<R> | undefined {
+export function matchRoute<R extends Route>(
+  routes: readonly R[],
+  method: string,
+  path: string,
+): RouteMatch<R> | undefined {
   const segments = segmentsOf(path)
   let best: RouteMatch<R> | undefined
   for (const route of routes) {

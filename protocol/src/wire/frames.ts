@@ -1,6 +1,6 @@
 import { decode, encode } from 'cborg'
-import { PeerHostError } from '../errors/peerhost-error.ts'
 import type { HeaderField } from '../canonical/types.ts'
+import { PeerHostError } from '../errors/peerhost-error.ts'
 import type { Hex } from '../hex.ts'
 import type { ManifestFunction } from '../manifest/types.ts'
 
@@ -140,7 +140,15 @@ export interface ProvedFrame {
   difference?: string
 }
 
-export type GatewayFrame = ChallengeFrame | WelcomeFrame | GoodbyeFrame | AssignFrame | CancelFrame | AcceptanceFrame | PrepareFrame | ProveFrame
+export type GatewayFrame =
+  | ChallengeFrame
+  | WelcomeFrame
+  | GoodbyeFrame
+  | AssignFrame
+  | CancelFrame
+  | AcceptanceFrame
+  | PrepareFrame
+  | ProveFrame
 export type WorkerFrame = HelloFrame | StatusFrame | ResultFrame | RefusedFrame | HeadFrame | ChunkFrame | ProvedFrame
 
 /** Requests and responses have at most 6 MB; a frame holds one and little else. */
@@ -155,13 +163,35 @@ const SHAPES: Record<(GatewayFrame | WorkerFrame)['type'], Record<string, Kind>>
   hello: { auth: 'text', worker: 'text', runtimeIds: 'array', sandbox: 'integer', capacity: 'integer' },
   welcome: {},
   goodbye: { code: 'text', message: 'text' },
-  assign: { id: 'integer', owner: 'text', project: 'text', function: 'text', request: 'array', assignment: 'array', signature: 'text', input: 'bytes', body: 'bytes', stream: 'boolean' },
+  assign: {
+    id: 'integer',
+    owner: 'text',
+    project: 'text',
+    function: 'text',
+    request: 'array',
+    assignment: 'array',
+    signature: 'text',
+    input: 'bytes',
+    body: 'bytes',
+    stream: 'boolean',
+  },
   cancel: { id: 'integer' },
   acceptance: { acceptance: 'array', signature: 'text' },
   prepare: { owner: 'text', project: 'text', function: 'text', version: 'integer' },
   prove: { id: 'integer', owner: 'text', project: 'text', definition: 'object', runs: 'integer' },
   status: { warm: 'array', busy: 'integer', capacity: 'integer' },
-  result: { id: 'integer', receipt: 'array', signature: 'text', salt: 'text', output: 'bytes', body: 'bytes', start: 'text', waitMs: 'number', runMs: 'number', logs: 'text' },
+  result: {
+    id: 'integer',
+    receipt: 'array',
+    signature: 'text',
+    salt: 'text',
+    output: 'bytes',
+    body: 'bytes',
+    start: 'text',
+    waitMs: 'number',
+    runMs: 'number',
+    logs: 'text',
+  },
   refused: { id: 'integer', code: 'text', message: 'text' },
   head: { id: 'integer', httpStatus: 'integer', headers: 'array' },
   chunk: { id: 'integer', bytes: 'bytes' },
