@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** One process as /proc tells of it. */
+export interface ProcessInfo {
+  pid: number
+  parent: number
+  command: string
+}
+
+/** The living processes of this machine; zombies, which only wait to be reaped, are not among them. */
+export function processes(): ProcessInfo[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return []
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
+      // pid (comm) state ppid ...; comm may hold anything, so read from its last bracket.
+      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      if (state === 'Z' || state === 'X') return []
+      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
+      return [{ pid: Number(name), parent: Number(parent), command }]
+    } catch {
+      return [] // ended meanwhile
+    }
+  })
+}
+
+/** A process and all that descend from it. */
+export function tree(pid: number): ProcessInfo[] {
+  const all = processes()
+  const found = all.filter((one) => one.pid === pid)
+  for (const one of found) found.push(...all.filter(({ parent }) => parent === one.pid))
+  return found
+}
+
+/** Waits until none of these processes is left; returns those that outlived the time (milliseconds). */
+export async function waitUntilGone(pids: number[], timeout: number): Promise<ProcessInfo[]> {
+  const deadline = performance.now() + timeout
+  for (;;) {
+    const left = processes().filter(({ pid }) => pids.includes(pid))
+    if (left.length === 0 || performance.now() > deadline) return left
+    await delay(25)
+  }
+}
