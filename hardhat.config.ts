@@ -1,0 +1,51 @@
+import { createRequire } from 'node:module'
+import { type ConfigurationVariable, configVariable, defineConfig, type HardhatUserConfig } from 'hardhat/config'
+
+const require = createRequire(import.meta.url)
+
+/** The compiler is the npm package `solc` (wasm): one reproducible compiler for all, and no download. */
+const compiler = {
+  version: '0.8.37',
+  path: require.resolve('solc/soljson.js'),
+  settings: {
+    optimizer: { enabled: true, runs: 10_000 },
+    evmVersion: 'prague',
+    viaIR: false,
+    metadata: { bytecodeHash: 'none' as const },
+  },
+}
+
+/** A public network: its URL and key are read from the environment when it is used, not before. */
+function publicNetwork(chainId: number) {
+  const variable: (name: string) => ConfigurationVariable = configVariable
+  return {
+    type: 'http' as const,
+    chainType: 'generic' as const,
+    chainId,
+    url: variable('PEERHOST_RPC_URL'),
+    accounts: [variable('PEERHOST_PRIVATE_KEY')],
+  }
+}
+
+const config: HardhatUserConfig = defineConfig({
+  solidity: { compilers: [compiler] },
+  paths: {
+    sources: 'contracts/src',
+    tests: { solidity: 'contracts/test' },
+    cache: 'contracts/cache/hardhat',
+    artifacts: 'contracts/cache/artifacts',
+  },
+  networks: {
+    local: {
+      type: 'http',
+      chainType: 'generic',
+      chainId: 84532,
+      url: process.env.PEERHOST_RPC_URL ?? 'http://127.0.0.1:8545',
+    },
+    amoy: publicNetwork(80_002),
+    polygon: publicNetwork(137),
+  },
+  test: { solidity: { fuzz: { runs: 256 }, invariant: { runs: 64, depth: 48, failOnRevert: false } } },
+})
+
+export default config
