@@ -39,14 +39,24 @@ export async function* streamCar(
 export const blockCar = (root: CID, bytes: Uint8Array): Uint8Array =>
   Buffer.concat([carHeader(root), carSectionHead(root, bytes.length), bytes])
 
+export interface ReadCarOptions {
+  /** Bytes of the file. Default: DEFAULT_MAX_BYTES. */
+  maxBytes?: number
+  /** The root that was asked for; another one is PH_STORE_CAR_INVALID. */
+  root?: string
+}
+
 /**
  * Reads a CARv1 that holds one file: one root, all of its blocks and no others, each re-hashed.
  * Throws PH_STORE_CAR_INVALID, PH_STORE_BLOCK_INVALID, PH_STORE_TOO_LARGE (of the file's bytes), PH_STORE_DAG_INVALID.
  */
-export async function readCar(bytes: Uint8Array, options: { maxBytes?: number } = {}): Promise<ImportedFile> {
+export async function readCar(bytes: Uint8Array, options: ReadCarOptions = {}): Promise<ImportedFile> {
   const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES
   if (bytes.length > carLimit(maxBytes)) throw new PeerHostError('PH_STORE_TOO_LARGE', { limit: maxBytes })
   const { root, blocks } = await readBlocks(bytes)
+  if (options.root !== undefined && options.root !== root.toString()) {
+    throw new PeerHostError('PH_STORE_CAR_INVALID', { detail: `its root is not ${options.root}` })
+  }
   const missing = (cid: string) => new PeerHostError('PH_STORE_CAR_INVALID', { detail: `block ${cid} is missing` })
   const file = await fileOfBlocks(root, blocks, maxBytes, missing)
   if (file.blocks.length !== blocks.size)

@@ -4,17 +4,8 @@ import { test } from 'node:test'
 import { CHUNK_SIZE, DAG_PB, digestOfCid, RAW } from '@peerhost/protocol'
 import { CID } from 'multiformats/cid'
 import { importBytes } from './import-bytes.ts'
+import { bytesOf } from './test-helpers.ts'
 import { readFile } from './walk-file.ts'
-
-/** Bytes without a pattern that repeats at chunk borders, the same on every run. */
-const bytesOf = (size: number): Uint8Array => {
-  const bytes = new Uint8Array(size)
-  for (let i = 0, x = 1; i < size; i++) {
-    x = (x * 1103515245 + 12345) & 0x7fffffff
-    bytes[i] = x >> 16
-  }
-  return bytes
-}
 
 test('the CID of "hello world" is the one the whole IPFS world knows', async () => {
   const file = await importBytes(new TextEncoder().encode('hello world'))

@@ -2,7 +2,8 @@ import { decode as decodeNode } from '@ipld/dag-pb'
 import { PeerHostError, RAW } from '@peerhost/protocol'
 import { UnixFS } from 'ipfs-unixfs'
 import type { CID } from 'multiformats/cid'
-import { requireSupported } from './block.ts'
+import { parseCid, requireSupported } from './block.ts'
+import type { ImportedFile } from './store.ts'
 
 /** 1,024 links and 1 MiB chunks reach a tebibyte at depth 3; foreign importers with narrower trees stay below this too. */
 const MAX_DEPTH = 16
@@ -96,4 +97,10 @@ export async function readFile(
   const parts: Uint8Array[] = []
   for await (const { data } of walkFile(root, getBlock, maxBytes)) if (data.length > 0) parts.push(data)
   return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+}
+
+/** The bytes of a file whose blocks are all at hand and verified. */
+export function fileBytes(file: ImportedFile): Promise<Uint8Array> {
+  const blocks = new Map(file.blocks.map((block) => [block.cid, block.bytes]))
+  return readFile(parseCid(file.cid), async (cid) => blocks.get(cid.toString())!, file.size)
 }

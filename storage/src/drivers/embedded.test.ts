@@ -6,18 +6,13 @@ import { type TestContext, test } from 'node:test'
 import { CHUNK_SIZE } from '@peerhost/protocol'
 import { readCar } from '../car.ts'
 import { importBytes } from '../import-bytes.ts'
+import { collect } from '../test-helpers.ts'
 import { EmbeddedStore } from './embedded.ts'
 
 async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'peerhost-store-'))
   t.after(() => rm(path, { recursive: true }))
   return path
-}
-
-async function collect(parts: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const all: Uint8Array[] = []
-  for await (const part of parts) all.push(part)
-  return Buffer.concat(all)
 }
 
 const big = () => new Uint8Array(CHUNK_SIZE * 2 + 17).map((_, i) => (i >> 12) ^ i)
