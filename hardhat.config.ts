@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { type ConfigurationVariable, configVariable, defineConfig, type HardhatUserConfig } from 'hardhat/config'
+import { configVariable, defineConfig } from 'hardhat/config'
 
 const require = createRequire(import.meta.url)
 
@@ -17,17 +17,16 @@ const compiler = {
 
 /** A public network: its URL and key are read from the environment when it is used, not before. */
 function publicNetwork(chainId: number) {
-  const variable: (name: string) => ConfigurationVariable = configVariable
   return {
     type: 'http' as const,
     chainType: 'generic' as const,
     chainId,
-    url: variable('PEERHOST_RPC_URL'),
-    accounts: [variable('PEERHOST_PRIVATE_KEY')],
+    url: configVariable('PEERHOST_RPC_URL'),
+    accounts: [configVariable('PEERHOST_PRIVATE_KEY')],
   }
 }
 
-const config: HardhatUserConfig = defineConfig({
+export default defineConfig({
   solidity: { compilers: [compiler] },
   paths: {
     sources: 'contracts/src',
@@ -47,5 +46,3 @@ const config: HardhatUserConfig = defineConfig({
   },
   test: { solidity: { fuzz: { runs: 256 }, invariant: { runs: 64, depth: 48, failOnRevert: false } } },
 })
-
-export default config

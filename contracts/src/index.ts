@@ -1,0 +1,5 @@
+export { type ContractName, readArtifacts } from './artifacts.ts'
+export { checkUsdc, type ExpectedUsdc, type UsdcDetails } from './check-usdc.ts'
+export { type DeployContractsOptions, type DeployContractsResult, deployContracts } from './deploy-contracts.ts'
+export { type DeploymentParameters, PARAMETERS } from './parameters.ts'
+export { placeTestUsdc } from './place-test-usdc.ts'
