@@ -1,3 +1,4 @@
+export * from './abi/index.ts'
 export * from './access/access.ts'
 export * from './base64url.ts'
 export * from './batch/batch-data.ts'
