@@ -1,6 +1,6 @@
 import { decode } from 'cborg'
 import { PeerHostError } from '../errors/peerhost-error.ts'
-import { type Hex, toHex } from '../hex.ts'
+import { toHex } from '../hex.ts'
 import { bodyRoot } from './body-root.ts'
 import { bytesToLatin1 } from './bytes.ts'
 import { encodeInput, encodeResult, type FunctionInput, type FunctionResult } from './encode.ts'

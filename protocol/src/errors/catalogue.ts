@@ -74,7 +74,11 @@ export const CATALOGUE = {
     'Function "{function}": the runtime "{runtime}" is not supported',
     'PeerHost runs Node.js functions; leave `runtime` out or use a nodejs runtime.',
   ),
-  PH_CONFIG_AUTHORIZER_UNSUPPORTED: user(400, 'Function "{function}": an event has an authorizer, which PeerHost does not run', 'Check the caller in the handler and remove `authorizer`; without it anybody could call.'),
+  PH_CONFIG_AUTHORIZER_UNSUPPORTED: user(
+    400,
+    'Function "{function}": an event has an authorizer, which PeerHost does not run',
+    'Check the caller in the handler and remove `authorizer`; without it anybody could call.',
+  ),
   PH_CONFIG_EVENT_UNSUPPORTED: user(
     400,
     'Function "{function}" has only events that cannot be served: {events}',

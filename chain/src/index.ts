@@ -1,0 +1,7 @@
+export * from './connect-chain.ts'
+export * from './deploy-functions.ts'
+export * from './find-network.ts'
+export * from './registry/registry.ts'
+export type { HotKeyRecord, RegisteredService } from './registry/state.ts'
+export { revertReason } from './revert-reason.ts'
+export * from './sender.ts'
