@@ -49,7 +49,8 @@ export class RegistryState {
   apply(event: RegistryEvent): void {
     switch (event.name) {
       case 'FunctionDeployed':
-        return this.#register(event)
+        this.#register(event)
+        return
       case 'HotKeyRegistered':
         this.hotKeys.set(event.key, { owner: event.owner, fromEpoch: event.fromEpoch, untilEpoch: FOR_EVER })
         return
