@@ -17,6 +17,8 @@ const keep = process.argv.includes('--keep')
 const scratch = mkdtempSync(join(tmpdir(), 'peerhost-demo-'))
 const children = new Children()
 const began = performance.now()
+let stopping = false
+let kept = false
 
 const say = (text = '') => console.log(text)
 const row = (label: string, value: string) => say(`   ${label.padEnd(24)} ${value}`)
@@ -26,8 +28,12 @@ const since = (start: number) => `${((performance.now() - start) / 1000).toFixed
 let number = 0
 const heading = (text: string) => say(`\n${++number}. ${text}`)
 
-/** Ends everything that runs, then the demo. */
-async function finish(code: number): Promise<never> {
+/** Stops everything that runs, then the demo itself. Only the first call counts. */
+async function stop(code: number, reason: string): Promise<void> {
+  if (stopping) return
+  stopping = true
+  if (code === 1) console.error(`\nscripts/demo: ${reason}`)
+  else say(`\n${reason}`)
   await children.stop()
   rmSync(scratch, { recursive: true, force: true })
   process.exit(code)
@@ -50,9 +56,7 @@ function startNetwork(): Promise<{ file: string; network: DemoNetwork }> {
     const child = children.start('peerhost', ['dev', '--json', ...args], { cwd: ROOT, onLine })
     child.once('error', fail)
     child.once('close', (code) => {
-      const error = new Error(`the network ended (${code ?? 'by a signal'}):\n${said.slice(-20).join('\n')}`)
-      fail(error)
-      if (!stopping) void stop(error)
+      void stop(1, `the network ended (${code ?? 'by a signal'}):\n${said.slice(-20).join('\n')}`)
     })
   })
 }
@@ -143,27 +147,19 @@ function readRequirements(header: string | null, body: string): { accepts: { amo
   return { accepts: { amount: amount ?? maxAmountRequired, payTo } }
 }
 
-let stopping = false
-async function stop(reason: Error | NodeJS.Signals): Promise<void> {
-  if (stopping) return
-  stopping = true
-  if (reason instanceof Error) console.error(`\nscripts/demo: ${reason.message}`)
-  else say(`\n${reason}: stopping the network`)
-  await finish(reason instanceof Error ? 1 : keep && done ? 0 : 130)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  // Ctrl-C is how a network that was kept is meant to end.
+  process.on(signal, () => void stop(kept ? 0 : 130, `${signal}: the network is stopped.`))
 }
-let done = false
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, (name) => void stop(name))
 
 try {
   await demo()
-  done = true
   if (keep) {
-    say(`\nThe network stays up. In examples/ try: ../scripts/with serverless info. Ctrl-C stops it.`)
+    kept = true
+    say(`\nThe network stays up. In examples/ try ../scripts/with serverless info. Ctrl-C stops it.`)
   } else {
-    stopping = true
-    say(`\nDone in ${since(began)}; the network is stopped.`)
-    await finish(0)
+    await stop(0, `Done in ${since(began)}; the network is stopped.`)
   }
 } catch (error) {
-  await stop(error as Error)
+  await stop(1, (error as Error).message)
 }
