@@ -1,0 +1,121 @@
+'use strict'
+// What a file system tells besides bytes: times, numbers of inodes and devices, random names.
+
+const fs = require('node:fs')
+const clock = require('./clock.cjs')
+const { below } = require('./generator.cjs')
+const { replace, refuse } = require('./replace.cjs')
+
+const { apply } = Reflect
+const TIMES = ['atime', 'mtime', 'ctime', 'birthtime']
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
+const NAME_LENGTH = 6
+const ATTEMPTS = 32
+
+// Inodes are numbered in the order in which they are first seen, so that equal ones stay equal.
+const inodes = new Map()
+
+function numberOf(inode) {
+  const key = String(inode)
+  if (!inodes.has(key)) inodes.set(key, inodes.size + 1)
+  return inodes.get(key)
+}
+
+/** Every file was made and changed when the clock was last set. */
+function disguise(stats) {
+  if (stats === undefined) return undefined
+  const big = typeof stats.ino === 'bigint'
+  const time = clock.now() - clock.elapsed()
+  for (const name of TIMES) {
+    stats[`${name}Ms`] = big ? BigInt(time) : time
+    if (big) stats[`${name}Ns`] = BigInt(time) * 1_000_000n
+  }
+  stats.ino = big ? BigInt(numberOf(stats.ino)) : numberOf(stats.ino)
+  stats.dev = big ? 1n : 1
+  return stats
+}
+
+function installStats() {
+  for (const name of ['statSync', 'lstatSync', 'fstatSync']) {
+    const real = fs[name]
+    replace(fs, name, (...args) => disguise(real(...args)))
+  }
+  for (const name of ['stat', 'lstat', 'fstat']) {
+    const real = fs[name]
+    replace(fs, name, (...args) => {
+      const callback = args.pop()
+      if (typeof callback !== 'function') return real(...args, callback) // throws
+      real(...args, (error, stats) => callback(error, disguise(stats)))
+    })
+  }
+  for (const name of ['stat', 'lstat']) {
+    const real = fs.promises[name]
+    replace(fs.promises, name, async (...args) => disguise(await real(...args)))
+  }
+  // The class of file handles is shown by its instances only.
+  const { open } = fs.promises
+  let handles
+  replace(fs.promises, 'open', async (...args) => {
+    const handle = await open(...args)
+    if (handles === undefined) {
+      handles = Object.getPrototypeOf(handle)
+      const { stat } = handles
+      replace(handles, 'stat', async function (options) {
+        return disguise(await apply(stat, this, [options]))
+      })
+    }
+    return handle
+  })
+  for (const name of ['statfs', 'statfsSync']) refuse(fs, name, `fs.${name}`)
+  refuse(fs.promises, 'statfs', 'fs.promises.statfs')
+  refuse(fs, 'watchFile', 'fs.watchFile')
+}
+
+function temporaryName(prefix) {
+  let name = String(prefix)
+  for (let i = 0; i < NAME_LENGTH; i++) name += LETTERS[below(LETTERS.length)]
+  return name
+}
+
+const encoded = (path, options) =>
+  (typeof options === 'string' ? options : options?.encoding) === 'buffer' ? Buffer.from(path) : path
+
+function mkdtempSync(prefix, options) {
+  for (let attempt = 1; ; attempt++) {
+    const path = temporaryName(prefix)
+    try {
+      fs.mkdirSync(path, 0o700)
+      return encoded(path, options)
+    } catch (error) {
+      if (error.code !== 'EEXIST' || attempt === ATTEMPTS) throw error
+    }
+  }
+}
+
+async function mkdtempPromise(prefix, options) {
+  for (let attempt = 1; ; attempt++) {
+    const path = temporaryName(prefix)
+    try {
+      await fs.promises.mkdir(path, 0o700)
+      return encoded(path, options)
+    } catch (error) {
+      if (error.code !== 'EEXIST' || attempt === ATTEMPTS) throw error
+    }
+  }
+}
+
+function mkdtemp(prefix, options, callback) {
+  if (typeof options === 'function') return mkdtemp(prefix, undefined, options)
+  mkdtempPromise(prefix, options).then((path) => callback(null, path), callback)
+}
+
+function install() {
+  installStats()
+  replace(fs, 'mkdtempSync', mkdtempSync)
+  replace(fs, 'mkdtemp', mkdtemp)
+  replace(fs.promises, 'mkdtemp', mkdtempPromise)
+  refuse(fs, 'mkdtempDisposableSync', 'fs.mkdtempDisposableSync')
+  refuse(fs.promises, 'mkdtempDisposable', 'fs.promises.mkdtempDisposable')
+}
+
+module.exports = { install }

@@ -1,0 +1,52 @@
+'use strict'
+// Determinism of one execution: the same bundle, request, seed and clock give the same response on any machine.
+// Required, like everything it needs, before any user code.
+//
+// install: once, before the bundle is loaded (in the zygote at fork point `loaded`, in the child at `blank`), after the
+//   environment is set. Load and warm-up see the code digest as seed and LOAD_CLOCK_MS as time.
+// reseed: in the child, when its request has arrived, before the handler: requestHash and clockMs.
+//
+// Virtual timers hold a real handle while anything referenced waits (timers.cjs), so `beforeExit` means what it always
+// means: nothing is left to do. Nobody has to move the clock.
+
+const { syncBuiltinESMExports } = require('node:module')
+const clock = require('./clock.cjs')
+const cryptography = require('./cryptography.cjs')
+const files = require('./files.cjs')
+const generator = require('./generator.cjs')
+const machine = require('./machine.cjs')
+const realms = require('./realms.cjs')
+const stack = require('./stack.cjs')
+const timers = require('./timers.cjs')
+
+/** The clock that load and warm-up see: 2025-01-01T00:00:00Z. */
+const LOAD_CLOCK_MS = 1_735_689_600_000
+const BUNDLE = '/var/task/handler.js'
+const environment = process.env // the real one, whatever a runtime puts in its place
+
+/** Starts a seed's randomness and sets the clock. Uses nothing that a bundle can replace. Takes microseconds. */
+function reseed({ seedHex, clockMs }) {
+  generator.seed(seedHex)
+  clock.set(clockMs)
+}
+
+/**
+ * Puts virtual clock, seeded randomness and fixed figures in the place of the real ones.
+ * `memorySize` (MB): what the function sees as the machine's memory. `bundle`: the name its code runs under.
+ */
+function install({ seedHex, clockMs = LOAD_CLOCK_MS, memorySize = 1024, bundle = BUNDLE }) {
+  // One thread answers in the order in which it was asked. The pool of a forked child starts with this setting.
+  environment.UV_THREADPOOL_SIZE = '1'
+  environment.TZ ??= 'UTC'
+  reseed({ seedHex, clockMs })
+  clock.install()
+  timers.install()
+  cryptography.install()
+  files.install()
+  machine.install({ memorySize })
+  realms.install()
+  stack.install({ bundle })
+  syncBuiltinESMExports()
+}
+
+module.exports = { install, reseed, LOAD_CLOCK_MS }
