@@ -60,6 +60,7 @@ export interface Registry {
   units(owner: Hex): bigint
   isJailed(owner: Hex): boolean
   isEligibleWorker(owner: Hex): boolean
+  isEligibleGateway(owner: Hex): boolean
   /** Block that the mirror stands at. */
   readonly block: number
   /** Calls back after each change; returns how to stop that. */
@@ -249,6 +250,7 @@ export async function createRegistry({
     units,
     isJailed,
     isEligibleWorker: (owner) => !isJailed(owner) && units(owner) >= parameters.workerMinimum,
+    isEligibleGateway: (owner) => !isJailed(owner) && units(owner) >= parameters.gatewayMinimum,
     get block() {
       return checkpoints.at(-1)!.number
     },

@@ -1,0 +1,3 @@
+export { createWorker, type Worker } from './create-worker.ts'
+export { defaultCapacity, type WorkerConfig } from './worker-config.ts'
+export type { WorkerLog } from './worker-log.ts'

@@ -1,0 +1,96 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { Hex } from '@peerhost/protocol'
+
+/** A result as it was first sent, CBOR of its frame: it is sent again, never made again. */
+export interface StoredReceipt {
+  assignmentHash: Hex
+  receiptHash: Hex
+  frame: Uint8Array
+}
+
+const SCHEMA = `
+  create table if not exists meta (name text primary key, value text not null) strict;
+  create table if not exists receipts (
+    assignment_hash text primary key, receipt_hash text not null, frame blob not null, created_ms integer not null
+  ) strict, without rowid;
+  create index if not exists receipts_by_age on receipts (created_ms);
+  create table if not exists acceptances (receipt_hash text primary key, message blob not null, created_ms integer not null) strict, without rowid;
+`
+
+/**
+ * The worker's receipts on disk. A receipt is there before it is sent (protocol.md, Messages), so that a worker which lost
+ * its memory never signs a second answer to one assignment.
+ */
+export class ReceiptStore {
+  /** Milliseconds: when this database was made. Requests with an older clock may have been answered by a lost one. */
+  readonly createdMs: number
+  readonly #db: DatabaseSync
+  readonly #insert: StatementSync
+  readonly #find: StatementSync
+  readonly #accept: StatementSync
+  #waiting: { receipt: StoredReceipt; done: () => void; failed: (error: unknown) => void }[] = []
+  #scheduled = false
+
+  constructor(path: string) {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    this.#db = new DatabaseSync(path)
+    this.#db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000')
+    this.#db.exec(SCHEMA)
+    this.#db.prepare('insert or ignore into meta values (?, ?)').run('created_ms', String(Date.now()))
+    this.createdMs = Number(
+      (this.#db.prepare('select value from meta where name = ?').get('created_ms') as { value: string }).value,
+    )
+    this.#insert = this.#db.prepare('insert into receipts values (?, ?, ?, ?)')
+    this.#find = this.#db.prepare('select frame from receipts where assignment_hash = ?')
+    this.#accept = this.#db.prepare('insert or ignore into acceptances values (?, ?, ?)')
+  }
+
+  find(assignmentHash: Hex): Uint8Array | undefined {
+    return (this.#find.get(assignmentHash) as { frame: Uint8Array } | undefined)?.frame
+  }
+
+  /** Settles when the receipt is on disk. Those of one turn of the event loop share a commit. */
+  save(receipt: StoredReceipt): Promise<void> {
+    return new Promise((done, failed) => {
+      this.#waiting.push({ receipt, done, failed })
+      if (this.#scheduled) return
+      this.#scheduled = true
+      setImmediate(() => this.#commit())
+    })
+  }
+
+  #commit(): void {
+    const group = this.#waiting
+    this.#waiting = []
+    this.#scheduled = false
+    try {
+      this.#db.exec('begin immediate')
+      for (const { receipt } of group)
+        this.#insert.run(receipt.assignmentHash, receipt.receiptHash, receipt.frame, Date.now())
+      this.#db.exec('commit')
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('rollback')
+      for (const { failed } of group) failed(error)
+      return
+    }
+    for (const { done } of group) done()
+  }
+
+  /** Keeps a gateway's promise to anchor: evidence, should it break it. */
+  saveAcceptance(receiptHash: Hex, message: Uint8Array): void {
+    this.#accept.run(receiptHash, message, Date.now())
+  }
+
+  /** Forgets what is older; requests that old are refused by their clock. */
+  prune(beforeMs: number): void {
+    this.#db.prepare('delete from receipts where created_ms < ?').run(beforeMs)
+    this.#db.prepare('delete from acceptances where created_ms < ?').run(beforeMs)
+  }
+
+  close(): void {
+    if (this.#waiting.length > 0) this.#commit()
+    this.#db.close()
+  }
+}
