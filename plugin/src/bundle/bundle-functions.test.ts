@@ -133,13 +133,10 @@ test('ESM, CommonJS and TypeScript handlers of every ending load, also with top-
     'esm/x.js': 'export const x = "esm"',
   })
   const call = async (handler: string) => {
-    let value = await load((await one(dir, handler)).bytes)
-    for (const name of handler
-      .slice(handler.lastIndexOf('/') + 1)
-      .split('.')
-      .slice(1))
-      value = value[name]
-    return value()
+    let value: Exported | undefined = await load((await one(dir, handler)).bytes)
+    const names = handler.slice(handler.lastIndexOf('/') + 1).split('.')
+    for (const name of names.slice(1)) value = value?.[name]
+    return value?.()
   }
   assert.equal(await call('a.handler'), 'mjs')
   assert.equal(await call('b.handler'), 'cjs')

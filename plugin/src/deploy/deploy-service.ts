@@ -1,0 +1,97 @@
+import { deployFunctions, retiredSpec } from '@peerhost/chain'
+import { encodeManifest, type Hex, type Manifest, type ManifestFunction } from '@peerhost/protocol'
+import { importBytes, type Store } from '@peerhost/storage'
+import type { Steps } from '../steps.ts'
+import { type BuiltFunction, buildTools } from './build-functions.ts'
+import type { ChainConnection } from './connect-network.ts'
+import { findChanges, specOf } from './find-changes.ts'
+import { waitUntilServed } from './wait-until-served.ts'
+
+export interface DeployOptions {
+  project: string
+  functions: BuiltFunction[]
+  store: Store
+  steps: Steps
+  /** Retire what is registered and not among the functions. Not where only some of a project are deployed. */
+  retireOthers: boolean
+}
+
+/** A function as it stands after a deploy. */
+export interface DeployedFunction {
+  entry: ManifestFunction
+  version: number
+  changed: boolean
+}
+
+export interface DeployResult {
+  functions: DeployedFunction[]
+  /** Names of retired functions. */
+  removed: string[]
+  /** Absent if nothing had changed. */
+  transaction?: { hash: Hex; gasUsed: bigint }
+  manifestDigest?: Hex
+}
+
+/** Puts what is not there yet; a bundle that two functions share goes once. */
+async function storeFiles(store: Store, functions: BuiltFunction[], manifest: Uint8Array): Promise<void> {
+  const files = new Map(functions.map(({ file }) => [file.cid, file]))
+  for (const file of files.values()) {
+    if (!(await store.has(file.cid))) await store.put(file)
+  }
+  await store.put(await importBytes(manifest))
+}
+
+/**
+ * Registers functions: bundles and manifest to the store, one transaction for all that changed, then waits until the gateway
+ * serves it. Whatever fails before the transaction leaves nothing registered; the transaction registers all or nothing.
+ */
+export async function deployService(
+  connection: ChainConnection,
+  { project, functions, store, steps, retireOthers }: DeployOptions,
+): Promise<DeployResult> {
+  const { owner, gateway, network, sender } = connection
+  const entries = functions.map(({ entry }) => entry)
+  const { changed, unchanged, removed } = await steps.run('compare', 'Comparing with what is registered', async () => {
+    const changes = await findChanges(connection, project, entries, await gateway.services(owner, project), store)
+    return retireOthers ? changes : { ...changes, removed: [] }
+  })
+  const kept = unchanged.map(({ entry, version }): DeployedFunction => ({ entry, version, changed: false }))
+  if (changed.length === 0 && removed.length === 0) return { functions: kept, removed }
+
+  const manifest: Manifest = { schema: 'peerhost/manifest/1', owner, project, functions: changed, tools: buildTools() }
+  const { bytes, digest: manifestDigest } = encodeManifest(manifest)
+  const names = changed.map(({ name }) => name)
+  if (changed.length > 0) {
+    const files = functions.filter(({ entry }) => names.includes(entry.name))
+    await steps.run(
+      'store',
+      `Storing ${names.length === 1 ? 'the bundle' : `${names.length} bundles`} (${store.name})`,
+      () => storeFiles(store, files, bytes),
+    )
+  }
+  const specs = [...changed.map((entry) => specOf(entry, manifestDigest)), ...removed.map(retiredSpec)]
+  const transaction = await steps.run('register', `Registering on ${network.info.name}`, async () => {
+    const sent = await deployFunctions(sender, network.contracts.ExecutionCoordinator, project, specs)
+    const { gasUsed } = await sent.wait()
+    return { hash: sent.hash, gasUsed }
+  })
+  const served = await steps.run('gateway', 'Waiting for the gateway', () =>
+    waitUntilServed(gateway, owner, project, { manifestDigest, names, removed }),
+  )
+  const fresh = changed.map(
+    (entry): DeployedFunction => ({ entry, version: served.get(entry.name)!.version, changed: true }),
+  )
+  const order = new Map(entries.map(({ name }, i) => [name, i]))
+  const all = [...kept, ...fresh].sort((a, b) => order.get(a.entry.name)! - order.get(b.entry.name)!)
+  return { functions: all, removed, transaction, manifestDigest }
+}
+
+/** Retires every function of a project. Returns the names, none if there was nothing. */
+export async function removeService(
+  connection: ChainConnection,
+  project: string,
+  store: Store,
+  steps: Steps,
+): Promise<Pick<DeployResult, 'removed' | 'transaction'>> {
+  return deployService(connection, { project, functions: [], store, steps, retireOthers: true })
+}

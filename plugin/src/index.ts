@@ -1,0 +1,31 @@
+import { PeerHostError } from '@peerhost/protocol'
+import { PeerHostCommands } from './commands/commands.ts'
+import { PeerHostProvider, PROVIDER } from './provider.ts'
+import { toServerlessError } from './serverless-error.ts'
+import type { Serverless, ServerlessOptions, ServerlessUtils } from './serverless-types.ts'
+
+/** `${ssm:…}` and the like exist for AWS only: here they have no value, so that a fallback is taken. */
+const noValue = { resolve: async () => ({ value: null }) }
+
+/**
+ * `serverless-peerhost`, the entry that `plugins:` names. It brings the provider and its commands; it belongs to no provider
+ * itself, so that it is loaded, and can say so, also where `provider` names another.
+ */
+export default class ServerlessPeerHost {
+  readonly configurationVariablesSources = { ssm: noValue, cf: noValue, s3: noValue, aws: noValue }
+
+  constructor(serverless: Serverless, options: ServerlessOptions, utils: ServerlessUtils) {
+    const { name } = serverless.service.provider
+    if (name !== PROVIDER) {
+      throw toServerlessError(serverless, new PeerHostError('PH_CONFIG_PROVIDER_INVALID', { provider: String(name) }))
+    }
+    const provider = new PeerHostProvider(serverless, options, utils)
+    // plugins that are added by a plugin get no utils of their own
+    class Commands extends PeerHostCommands {
+      constructor() {
+        super(provider)
+      }
+    }
+    serverless.pluginManager.addPlugin(Commands)
+  }
+}
