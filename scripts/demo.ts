@@ -10,8 +10,8 @@ import { type DemoNetwork, ledger } from './lib/demo-ledger.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const PROJECT = 'shop'
-const FREE_PATH = '/'
-const PAID_PATH = '/quote/espresso?quantity=2'
+const FREE_PATH = '/api/products/tea'
+const PAID_PATH = '/quote/tea?pieces=12'
 
 const keep = process.argv.includes('--keep')
 const scratch = mkdtempSync(join(tmpdir(), 'peerhost-demo-'))
