@@ -62,7 +62,6 @@ function installProcess(memoryBytes) {
   replace(process, 'resourceUsage', () => ({ ...RESOURCES }))
   replace(process, 'constrainedMemory', () => memoryBytes)
   replace(process, 'availableMemory', () => memoryBytes)
-  replace(process, 'getActiveResourcesInfo', () => [])
   replace(process, '_getActiveHandles', () => [])
   replace(process, '_getActiveRequests', () => [])
   replace(process, 'pid', 1)

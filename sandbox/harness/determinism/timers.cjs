@@ -329,6 +329,14 @@ function install() {
   replace(scheduler, 'wait', (delay, options) => promises.setTimeout(delay, undefined, options))
   replace(scheduler, 'yield', () => promises.setImmediate())
   replace(AbortSignal, 'timeout', abortSignalTimeout)
+
+  // What keeps the loop alive: the timers that wait here, and not the real one that watches for them.
+  const { getActiveResourcesInfo } = process
+  replace(process, 'getActiveResourcesInfo', () => {
+    const resources = getActiveResourcesInfo().filter((name) => name !== 'Timeout' && name !== 'Immediate')
+    for (let i = 0; i < referenced; i++) resources.push('Timeout')
+    return resources
+  })
 }
 
 module.exports = { install, setImmediate }
