@@ -35,6 +35,14 @@ export default defineConfig({
     artifacts: 'contracts/cache/artifacts',
   },
   networks: {
+    // The chain inside the test process: the rules of Polygon's present hard fork, the local network's id.
+    default: {
+      type: 'edr-simulated',
+      chainType: 'generic',
+      chainId: 84532,
+      hardfork: 'prague',
+      initialDate: '2030-01-01T00:00:00Z',
+    },
     local: {
       type: 'http',
       chainType: 'generic',

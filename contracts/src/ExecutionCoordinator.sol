@@ -32,9 +32,14 @@ contract ExecutionCoordinator is IExecutionCoordinator, EIP712 {
     mapping(address owner => mapping(bytes32 projectHash => uint64)) private _nonces;
     mapping(address owner => mapping(bytes32 projectHash => mapping(address key => uint64 until))) private _deployKeys;
 
-    mapping(bytes32 headerHash => Batch) private _batches;
-    /// @inheritdoc IExecutionCoordinator
-    mapping(address gateway => bytes32 headerHash) public headOf;
+    /// @dev In one slot, because every batch pays for it: 224 bits of the header's hash (112 bits of work for a gateway
+    /// that looks for two headers of one batch) and 32 bits of its time (until 2106).
+    struct Batch {
+        bytes28 headerHash;
+        uint32 anchoredAt;
+    }
+
+    mapping(address gateway => mapping(uint64 index => Batch)) private _batches;
     /// @dev One more than the first void index; 0 if none is void.
     mapping(address gateway => uint256) private _voidFromPlusOne;
 
@@ -114,20 +119,20 @@ contract ExecutionCoordinator is IExecutionCoordinator, EIP712 {
         IStakeVault(stakeVault).requireGateway(header.gateway, msg.sender);
         require(header.count != 0, EmptyBatch());
         require(header.reserved == 0, ReservedNotZero(header.reserved));
-        bytes32 head = headOf[header.gateway];
-        require(header.predecessor == head, WrongPredecessor(header.predecessor, head));
-        uint64 index;
-        if (head != 0) {
-            Batch storage previous = _batches[head];
-            index = previous.index + 1;
-            uint96 weight = previous.cumulativeWeight;
-            require(header.cumulativeWeight >= weight, WeightDecreased(header.cumulativeWeight, weight));
+        mapping(uint64 index => Batch) storage batches = _batches[header.gateway];
+        uint64 index = header.index;
+        if (index == 0) {
+            require(header.predecessor == 0, WrongPredecessor(header.predecessor, 0));
+        } else {
+            Batch memory before = batches[index - 1];
+            require(
+                before.anchoredAt != 0 && before.headerHash == bytes28(header.predecessor),
+                WrongPredecessor(header.predecessor, before.headerHash)
+            );
         }
-        require(header.index == index, WrongBatchIndex(header.index, index));
+        require(batches[index].anchoredAt == 0, BatchExists(header.gateway, index));
         headerHash = Messages.headerHash(header);
-        headOf[header.gateway] = headerHash;
-        _batches[headerHash] =
-            Batch({index: index, anchoredAt: uint64(block.timestamp), cumulativeWeight: header.cumulativeWeight});
+        batches[index] = Batch({headerHash: bytes28(headerHash), anchoredAt: uint32(block.timestamp)});
         emit BatchAnchored(header.gateway, index, headerHash, header);
     }
 
@@ -142,28 +147,28 @@ contract ExecutionCoordinator is IExecutionCoordinator, EIP712 {
     }
 
     /// @inheritdoc IExecutionCoordinator
-    function requireFinal(BatchHeader calldata header) external view {
-        bytes32 headerHash = Messages.headerHash(header);
-        uint256 anchoredAt = _batches[headerHash].anchoredAt;
-        require(anchoredAt != 0, UnknownBatch(headerHash));
-        uint64 from = voidFrom(header.gateway);
-        require(header.index < from, BatchVoid(header.gateway, header.index, from));
-        uint256 finalAt = anchoredAt + challengeWindow;
-        require(block.timestamp > finalAt, BatchNotFinal(headerHash, finalAt));
+    function requireFinal(address gateway, uint64 index, bytes32 headerHash) external view {
+        Batch memory batch = _batches[gateway][index];
+        require(batch.anchoredAt != 0 && batch.headerHash == bytes28(headerHash), UnknownBatch(headerHash));
+        uint256 plusOne = _voidFromPlusOne[gateway];
+        require(plusOne == 0 || index < plusOne - 1, BatchVoid(gateway, index, voidFrom(gateway)));
+        uint256 finalAt = batch.anchoredAt + challengeWindow;
+        require(block.timestamp > finalAt, BatchNotFinal(gateway, index, finalAt));
     }
 
     /// @inheritdoc IExecutionCoordinator
-    function isFinal(BatchHeader calldata header) external view returns (bool) {
-        uint256 anchoredAt = _batches[Messages.headerHash(header)].anchoredAt;
-        return anchoredAt != 0 && block.timestamp > anchoredAt + challengeWindow
-            && header.index < voidFrom(header.gateway);
+    function isFinal(address gateway, uint64 index, bytes32 headerHash) external view returns (bool) {
+        Batch memory batch = _batches[gateway][index];
+        return batch.anchoredAt != 0 && batch.headerHash == bytes28(headerHash) && index < voidFrom(gateway)
+            && block.timestamp > batch.anchoredAt + challengeWindow;
     }
 
     // --- views
 
     /// @inheritdoc IExecutionCoordinator
-    function batchOf(bytes32 headerHash) external view returns (Batch memory) {
-        return _batches[headerHash];
+    function batchOf(address gateway, uint64 index) external view returns (bytes28 headerHash, uint32 anchoredAt) {
+        Batch storage batch = _batches[gateway][index];
+        return (batch.headerHash, batch.anchoredAt);
     }
 
     /// @inheritdoc IExecutionCoordinator

@@ -12,7 +12,7 @@ import {IExecutionCoordinator} from "./interfaces/IExecutionCoordinator.sol";
 import {IPaymentVault} from "./interfaces/IPaymentVault.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {MerkleSum, SumProof} from "./libraries/MerkleSum.sol";
-import {BatchHeader} from "./libraries/Messages.sol";
+import {BatchHeader, Messages} from "./libraries/Messages.sol";
 
 /// @title PaymentVault
 /// @notice Splits what payers pay, keeps what everyone is owed, and pays it out when asked.
@@ -41,8 +41,7 @@ contract PaymentVault is IPaymentVault, ReentrancyGuardTransient {
     /// @inheritdoc IPaymentVault
     mapping(address account => uint256) public balanceOf;
     mapping(address gateway => Pot) private _pots;
-    /// @inheritdoc IPaymentVault
-    mapping(address gateway => mapping(address worker => uint256)) public claimed;
+    mapping(address gateway => mapping(address worker => Earnings)) private _earnings;
     mapping(address owner => mapping(address gateway => Grant)) private _grants;
     /// @inheritdoc IPaymentVault
     uint256 public auditPool;
@@ -96,25 +95,48 @@ contract PaymentVault is IPaymentVault, ReentrancyGuardTransient {
         returns (uint256 amount)
     {
         address gateway = header.gateway;
-        IExecutionCoordinator(coordinator).requireFinal(header);
-        require(!IStakeVault(stakeVault).isJailed(worker), WorkerJailed(worker));
-        (bytes32 root, uint96 sum) = MerkleSum.process(MerkleSum.earningsLeaf(worker, cumulative), cumulative, proof);
-        require(root == header.earningsRoot, WrongEarningsProof(root, header.earningsRoot));
-        require(sum == header.cumulativeWeight, WrongEarningsSum(sum, header.cumulativeWeight));
-
-        Pot storage pot = _pots[gateway];
+        IExecutionCoordinator(coordinator).requireFinal(gateway, header.index, Messages.headerHash(header));
+        _requireEarned(header, worker, cumulative, proof);
+        Pot memory pot = _pots[gateway];
         uint256 covered = pot.received * WEIGHT_SCALE;
-        require(sum <= covered, NotCovered(gateway, sum, covered));
-        uint256 before = claimed[gateway][worker];
+        require(header.cumulativeWeight <= covered, NotCovered(gateway, header.cumulativeWeight, covered));
+        Earnings storage earned = _earnings[gateway][worker];
+        uint256 before = earned.claimed;
         uint256 total = cumulative / WEIGHT_SCALE;
         require(total > before, NothingToClaim(gateway, worker, before));
         amount = total - before;
         uint256 left = pot.received - pot.paid;
         require(amount <= left, PotExhausted(gateway, amount, left));
-        claimed[gateway][worker] = total;
-        pot.paid += uint128(amount);
-        balanceOf[worker] += amount;
+        earned.claimed = uint128(total);
+        _pots[gateway].paid = pot.paid + uint128(amount);
         emit Claimed(gateway, worker, header.index, cumulative, amount);
+    }
+
+    /// @dev The worker's leaf lies under the batch's earnings root, and that tree weighs what the header says.
+    function _requireEarned(BatchHeader calldata header, address worker, uint96 cumulative, SumProof calldata proof)
+        private
+        pure
+    {
+        (bytes32 root, uint96 sum) = MerkleSum.process(MerkleSum.earningsLeaf(worker, cumulative), cumulative, proof);
+        require(root == header.earningsRoot, WrongEarningsProof(root, header.earningsRoot));
+        require(sum == header.cumulativeWeight, WrongEarningsSum(sum, header.cumulativeWeight));
+    }
+
+    /// @inheritdoc IPaymentVault
+    function withdrawEarnings(address worker, address[] calldata gateways)
+        external
+        nonReentrant
+        returns (uint256 amount)
+    {
+        require(!IStakeVault(stakeVault).isJailed(worker), WorkerJailed(worker));
+        for (uint256 i = 0; i < gateways.length; ++i) {
+            Earnings storage earned = _earnings[gateways[i]][worker];
+            amount += earned.claimed - earned.withdrawn;
+            earned.withdrawn = earned.claimed;
+        }
+        require(amount != 0, ZeroAmount());
+        emit EarningsWithdrawn(worker, amount);
+        IERC20(usdc).safeTransfer(worker, amount);
     }
 
     /// @inheritdoc IPaymentVault
@@ -215,6 +237,16 @@ contract PaymentVault is IPaymentVault, ReentrancyGuardTransient {
     }
 
     // --- views
+
+    /// @inheritdoc IPaymentVault
+    function earningsOf(address gateway, address worker) external view returns (Earnings memory) {
+        return _earnings[gateway][worker];
+    }
+
+    /// @inheritdoc IPaymentVault
+    function claimed(address gateway, address worker) external view returns (uint256) {
+        return _earnings[gateway][worker].claimed;
+    }
 
     /// @inheritdoc IPaymentVault
     function potOf(address gateway) external view returns (Pot memory) {

@@ -55,7 +55,7 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
         _;
     }
 
-    /// @param coordinator_ its address, which may be known before it has code
+    /// @param coordinator_ its address, known before it has code
     /// @param court_ may be 0: then only the coordinator may slash and jail
     constructor(IERC20 usdc_, address coordinator_, address court_, Parameters memory p) {
         require(address(usdc_) != address(0) && coordinator_ != address(0), ZeroAddress());

@@ -6,16 +6,6 @@ import {BatchHeader, Deployment, FunctionSpec} from "../libraries/Messages.sol";
 /// @title IExecutionCoordinator
 /// @notice The registry of functions and the chains of anchored batches.
 interface IExecutionCoordinator {
-    /// @notice What is kept of an anchored batch, under the hash of its header.
-    /// @param index its position in the gateway's chain
-    /// @param anchoredAt block time in seconds, 0 if there is no such batch
-    /// @param cumulativeWeight the header's, so that the next one cannot fall below it
-    struct Batch {
-        uint64 index;
-        uint64 anchoredAt;
-        uint96 cumulativeWeight;
-    }
-
     /// @notice One function was registered, updated, or (code digest 0) retired.
     event FunctionDeployed(
         address indexed owner, bytes32 indexed serviceId, string project, uint32 version, FunctionSpec spec
@@ -40,11 +30,11 @@ interface IExecutionCoordinator {
 
     error EmptyBatch();
     error ReservedNotZero(bytes32 reserved);
-    error WrongPredecessor(bytes32 given, bytes32 expected);
-    error WrongBatchIndex(uint64 given, uint64 expected);
-    error WeightDecreased(uint96 given, uint96 previous);
+    /// @dev The gateway's batch before this one is none, or another one.
+    error WrongPredecessor(bytes32 given, bytes28 expected);
+    error BatchExists(address gateway, uint64 index);
     error UnknownBatch(bytes32 headerHash);
-    error BatchNotFinal(bytes32 headerHash, uint256 finalAt);
+    error BatchNotFinal(address gateway, uint64 index, uint256 finalAt);
     error BatchVoid(address gateway, uint64 index, uint64 voidFrom);
     error AlreadyVoid(address gateway, uint64 voidFrom);
 
@@ -70,15 +60,17 @@ interface IExecutionCoordinator {
     /// @notice Voids the gateway's batches from `fromIndex` on and jails it; only the court.
     function voidBatches(address gateway, uint64 fromIndex) external;
 
-    /// @notice Reverts with the reason unless this batch is final: its challenge window is over and it is not void.
-    function requireFinal(BatchHeader calldata header) external view;
+    /// @notice Reverts with the reason unless the batch with this header is anchored and final: its challenge window is
+    /// over and it is not void.
+    /// @param headerHash keccak256(abi.encode(BatchHeader)), of which gateway and index are fields
+    function requireFinal(address gateway, uint64 index, bytes32 headerHash) external view;
 
-    /// @notice Whether the batch is anchored, its challenge window is over and it is not void.
-    function isFinal(BatchHeader calldata header) external view returns (bool);
+    /// @notice Whether the batch with this header is anchored, its challenge window is over and it is not void.
+    function isFinal(address gateway, uint64 index, bytes32 headerHash) external view returns (bool);
 
-    function batchOf(bytes32 headerHash) external view returns (Batch memory);
-    /// @notice Hash of the gateway's last header, 0 before the first.
-    function headOf(address gateway) external view returns (bytes32);
+    /// @notice What is kept of a batch: the first 28 bytes of its header's hash and its block time in seconds; 0 and 0
+    /// if there is no such batch.
+    function batchOf(address gateway, uint64 index) external view returns (bytes28 headerHash, uint32 anchoredAt);
     /// @notice Index from which the gateway's batches are void, 2^64 - 1 if none is.
     function voidFrom(address gateway) external view returns (uint64);
 

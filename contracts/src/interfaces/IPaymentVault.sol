@@ -16,6 +16,14 @@ interface IPaymentVault {
         uint128 paid;
     }
 
+    /// @notice A worker's pay at one gateway, in one slot: a claim writes it and the pot, nothing else.
+    /// @param claimed taken from the pot so far
+    /// @param withdrawn of it, paid out
+    struct Earnings {
+        uint128 claimed;
+        uint128 withdrawn;
+    }
+
     /// @notice What a developer pays for calls of his free functions at one gateway.
     /// @param remaining not yet drawn
     /// @param capPerEpoch what the gateway may draw in one epoch
@@ -42,6 +50,7 @@ interface IPaymentVault {
     event PotIncreased(address indexed gateway, address indexed from, uint256 amount);
     event PoolIncreased(address indexed from, uint256 amount);
     event Claimed(address indexed gateway, address indexed worker, uint64 index, uint96 cumulative, uint256 amount);
+    event EarningsWithdrawn(address indexed worker, uint256 amount);
     event BalanceWithdrawn(address indexed account, address indexed to, uint256 amount);
     event GrantIncreased(
         address indexed owner, address indexed gateway, uint256 amount, uint256 remaining, uint256 capPerEpoch
@@ -61,6 +70,7 @@ interface IPaymentVault {
     error WrongEarningsSum(uint96 sum, uint96 expected);
     error NothingToClaim(address gateway, address worker, uint256 claimed);
     error PotExhausted(address gateway, uint256 amount, uint256 left);
+    /// @dev A jailed worker's earnings are not paid out.
     error WorkerJailed(address worker);
     error NotEnoughBalance(address account, uint256 amount, uint256 balance);
     error GrantCapLowered(uint256 capPerEpoch, uint256 present);
@@ -77,11 +87,15 @@ interface IPaymentVault {
     /// Anyone may call it; the account is created at the first time.
     function sweep(address gateway, address owner) external returns (uint256 amount);
 
-    /// @notice Pays a worker what a final, covered batch says he has earned in all, less what he was paid.
-    /// Anyone may call it.
+    /// @notice Takes from the pot what a final, covered batch says a worker has earned in all, less what it claimed
+    /// before; `withdrawEarnings` pays it out. Anyone may call it.
     function claim(BatchHeader calldata header, address worker, uint96 cumulative, SumProof calldata proof)
         external
         returns (uint256 amount);
+
+    /// @notice Sends a worker what it has claimed at these gateways and not yet withdrawn; anyone may call it. Nothing
+    /// is paid to a jailed worker.
+    function withdrawEarnings(address worker, address[] calldata gateways) external returns (uint256 amount);
 
     /// @notice Adds the caller's USDC to a gateway's pot.
     function addToPot(address gateway, uint128 amount) external;
@@ -104,9 +118,10 @@ interface IPaymentVault {
     function withdrawFor(address account) external returns (uint256 amount);
 
     function balanceOf(address account) external view returns (uint256);
+    function earningsOf(address gateway, address worker) external view returns (Earnings memory);
     function potOf(address gateway) external view returns (Pot memory);
     function potReceived(address gateway) external view returns (uint256);
-    /// @notice What a worker was paid from a gateway's pot in all.
+    /// @notice What a worker has claimed from a gateway's pot in all.
     function claimed(address gateway, address worker) external view returns (uint256);
     function grantOf(address owner, address gateway) external view returns (Grant memory);
     /// @notice What a gateway may draw from a grant now.

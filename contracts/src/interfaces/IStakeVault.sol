@@ -88,7 +88,7 @@ interface IStakeVault {
     /// @notice Takes up to `amount` of a stake and sends it to the calling arbiter, bonded part first.
     /// @return taken what there was of it
     function slash(address owner, uint256 amount) external returns (uint256 taken);
-    /// @notice Excludes an owner from selection, anchoring and pay, for ever.
+    /// @notice Excludes an owner from selection, anchoring and the payment of earnings, for ever.
     function jail(address owner) external;
     /// @notice Holds an owner's stake while a dispute is open.
     function lockStake(address owner) external;

@@ -26,7 +26,7 @@ library MerkleSum {
     /// @dev A tree of `count` leaves is not `depth` high.
     error WrongProofDepth(uint256 depth, uint32 count);
     /// @dev The sums on the path pass 2^96 - 1.
-    error SumOverflow(uint256 sum);
+    error SumOverflow();
 
     /// @notice A leaf of the receipts tree.
     function receiptLeaf(bytes32 receiptHash, bytes32 paymentRef, uint96 weight) internal pure returns (bytes32) {
@@ -38,8 +38,17 @@ library MerkleSum {
         return receiptLeaf(bytes32(uint256(uint160(worker))), bytes32(0), cumulative);
     }
 
-    function node(bytes32 left, uint96 leftSum, bytes32 right, uint96 rightSum) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(bytes1(0x01), left, leftSum, right, rightSum));
+    /// @dev abi.encodePacked would take new memory at every step of a path: this reuses the free memory.
+    function node(bytes32 left, uint96 leftSum, bytes32 right, uint96 rightSum) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let at := mload(0x40)
+            mstore8(at, 0x01)
+            mstore(add(at, 1), left)
+            mstore(add(at, 33), shl(160, leftSum))
+            mstore(add(at, 45), right)
+            mstore(add(at, 77), shl(160, rightSum))
+            hash := keccak256(at, 89)
+        }
     }
 
     function rootOf(uint32 count, bytes32 top, uint96 sum) internal pure returns (bytes32) {
@@ -60,22 +69,40 @@ library MerkleSum {
             depth <= 32 && count <= (1 << depth) && (depth == 0 || count > (1 << (depth - 1))),
             WrongProofDepth(depth, count)
         );
+        SumNode[] calldata siblings = proof.siblings;
         bytes32 top = leaf;
-        sum = weight;
-        for (uint256 i = 0; i < depth; ++i) {
-            SumNode calldata sibling = proof.siblings[i];
-            top = index & 1 == 0
-                ? node(top, sum, sibling.hash, sibling.sum)
-                : node(sibling.hash, sibling.sum, top, sum);
-            sum = _add(sum, sibling.sum);
-            index >>= 1;
+        uint256 total = weight;
+        uint256 beyond;
+        // By hand, because a claim is mostly this: reuses the free memory, and looks once at the end whether any sum
+        // passed 96 bits (`beyond` gathers what lies above them; such a sum has no meaning until then).
+        assembly ("memory-safe") {
+            let at := mload(0x40)
+            mstore8(at, 0x01)
+            let sibling := siblings.offset
+            for { let end := add(sibling, shl(6, depth)) } lt(sibling, end) { sibling := add(sibling, 64) } {
+                let hash := calldataload(sibling)
+                let sum_ := calldataload(add(sibling, 32))
+                switch and(index, 1)
+                case 0 {
+                    mstore(add(at, 1), top)
+                    mstore(add(at, 33), shl(160, total))
+                    mstore(add(at, 45), hash)
+                    mstore(add(at, 77), shl(160, sum_))
+                }
+                default {
+                    mstore(add(at, 1), hash)
+                    mstore(add(at, 33), shl(160, sum_))
+                    mstore(add(at, 45), top)
+                    mstore(add(at, 77), shl(160, total))
+                }
+                top := keccak256(at, 89)
+                index := shr(1, index)
+                total := add(total, sum_)
+                beyond := or(beyond, shr(96, or(total, sum_)))
+            }
         }
+        require(beyond == 0, SumOverflow());
+        sum = uint96(total);
         root = rootOf(count, top, sum);
-    }
-
-    function _add(uint96 a, uint96 b) private pure returns (uint96) {
-        uint256 sum = uint256(a) + b;
-        require(sum <= type(uint96).max, SumOverflow(sum));
-        return uint96(sum);
     }
 }
