@@ -322,6 +322,11 @@ export const CATALOGUE = {
     'The payment could not be settled: {reason}',
     'Sign a new one; the function’s answer was not delivered.',
   ),
+  PH_PAY_PENDING: remote(
+    503,
+    'The chain has not confirmed the payment yet',
+    'Send the same request with the same payment again in a moment: its answer is kept and charged once.',
+  ),
   PH_PAY_TOO_EXPENSIVE: user(
     402,
     'The price {price} is above the limit {limit} (USDC)',
@@ -337,6 +342,7 @@ export const CATALOGUE = {
     'The call costs {price} USDC and no key was given to pay with',
     'Set PEERHOST_PRIVATE_KEY, or start a local network.',
   ),
+  PH_PAY_ANSWER_LOST: remote(502, 'The answer to a paid request was lost: {detail}', 'Up to {price} USDC may have been taken, once: look at the payer’s balance before you call again.'),
 
   // Runs of functions
   PH_RUN_THREW: user(502, 'The function threw: {detail}', 'See `serverless logs`.'),
