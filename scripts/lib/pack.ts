@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -58,7 +58,11 @@ function stageSources(stage: string): void {
 
 /** One compiler run over all rooms; each room's JavaScript and declarations end in its `dist`. */
 function build(stage: string): void {
-  execFileSync(join(ROOT, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'], { cwd: stage, stdio: 'inherit' })
+  const { status } = spawnSync(join(ROOT, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'], {
+    cwd: stage,
+    stdio: 'inherit',
+  })
+  if (status !== 0) throw new Error('the packages do not compile: `npm run check` says where')
   for (const room of ROOMS) {
     const built = join(stage, 'out', room, 'src')
     if (existsSync(built)) renameSync(built, join(stage, room, 'dist'))
@@ -110,4 +114,9 @@ function pack(target: string, wheel: string): void {
 }
 
 const [target, wheel] = process.argv.slice(2)
-pack(resolve(target!), wheel!)
+try {
+  pack(resolve(target!), wheel!)
+} catch (error) {
+  console.error(`scripts/pack: ${(error as Error).message}`)
+  process.exitCode = 1
+}
