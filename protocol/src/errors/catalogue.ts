@@ -342,7 +342,11 @@ export const CATALOGUE = {
     'The call costs {price} USDC and no key was given to pay with',
     'Set PEERHOST_PRIVATE_KEY, or start a local network.',
   ),
-  PH_PAY_ANSWER_LOST: remote(502, 'The answer to a paid request was lost: {detail}', 'Up to {price} USDC may have been taken, once: look at the payer’s balance before you call again.'),
+  PH_PAY_ANSWER_LOST: remote(
+    502,
+    'The answer to a paid request was lost: {detail}',
+    'Up to {price} USDC may have been taken, once: look at the payer’s balance before you call again.',
+  ),
 
   // Runs of functions
   PH_RUN_THREW: user(502, 'The function threw: {detail}', 'See `serverless logs`.'),
