@@ -12,9 +12,6 @@ const { nextTick } = process
 /** The invocation that runs in this process now. @type {Completion | undefined} */
 let current
 
-/** Ends the handler that called process.exit, wherever it stands; nobody waits for it any more. */
-class Exited extends Error {}
-
 /** Some of them, such as a standard stream, never keep the loop alive: only a change says something. */
 const activeResources = () => process.getActiveResourcesInfo().length
 
@@ -25,12 +22,11 @@ class Completion {
   settled = false
   finished = false
 
-  /**
-   * @param {(result: unknown) => void} onResult answers; what it throws fails the invocation
-   * @param {(error: unknown) => void} onError
-   */
-  constructor(onResult, onError) {
-    this.onResult = onResult
+  /** Answers; what it throws fails the invocation. Set before the handler runs. @type {(result: any) => void} */
+  onResult = () => {}
+
+  /** @param {(error: unknown) => void} onError */
+  constructor(onError) {
     this.onError = onError
     this.whenIdle = () => this.finish(null, null)
     this.done = new Promise((resolve) => {
@@ -38,12 +34,9 @@ class Completion {
     })
     this.listeners = {
       beforeExit: () => this.#loopMayBeEmpty(),
-      uncaughtException: (error) => error instanceof Exited || this.finish(error),
+      uncaughtException: (error) => this.finish(error ?? new Error(String(error))),
       unhandledRejection: (reason) =>
-        reason instanceof Exited ||
-        this.finish(
-          Object.assign(new RuntimeError('Runtime.UnhandledPromiseRejection', messageOf(reason)), { cause: reason }),
-        ),
+        this.finish(new RuntimeError('Runtime.UnhandledPromiseRejection', messageOf(reason))),
     }
   }
 
@@ -81,15 +74,18 @@ class Completion {
     this.finish(error, result)
   }
 
-  /** Follows what a handler returned, if it is a promise. */
-  follow(returned) {
-    if (!isThenable(returned)) return false
-    if (!this.settled) this.whenIdle = () => this.finish(new RuntimeError('Runtime.NodeJsExit', NEVER_SETTLED))
+  /**
+   * Follows what a handler returned, if it is a promise.
+   * @param {unknown} returned
+   * @param {string} neverSettled what to say if the loop runs empty before
+   */
+  follow(returned, neverSettled = NEVER_SETTLED) {
+    if (!isThenable(returned)) return
+    if (!this.settled) this.whenIdle = () => this.finish(new RuntimeError('Runtime.NodeJsExit', neverSettled))
     apply(then, resolvePromise(returned), [
       (result) => this.settle(null, result),
       (error) => this.settle(error ?? new Error(String(error))),
     ])
-    return true
   }
 
   /** @param {unknown} error null or undefined: it succeeded */
@@ -127,14 +123,23 @@ function messageOf(reason) {
 const isThenable = (value) =>
   value !== null && (typeof value === 'object' || typeof value === 'function') && typeof value.then === 'function'
 
-/** A handler that calls process.exit has failed, whatever the code: nobody got an answer. */
+/**
+ * process.exit: a handler that calls it has failed, whatever the code, for nobody got an answer. At load it throws, so that
+ * a bundle that exits while it loads fails to load.
+ */
 function exit(code = process.exitCode ?? 0) {
   const error = new RuntimeError('Runtime.ExitError', `The function ended its process with exit code ${Number(code)}`)
-  current?.finish(error)
-  throw current === undefined ? Object.assign(new Exited(error.message), { name: error.name }) : error
+  Error.captureStackTrace(error, exit)
+  if (current !== undefined) {
+    current.finish(error)
+    process.prependListener('uncaughtException', ignore) // ends the code that called, wherever it stands, and says nothing
+    process.prependListener('unhandledRejection', ignore)
+  }
+  throw error
 }
 
-/** Replaces process.exit; at load it throws, so that a bundle that exits while it loads fails to load. */
+const ignore = () => {}
+
 function interceptExit() {
   process.exit = exit
   process.reallyExit = exit

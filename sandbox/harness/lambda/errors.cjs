@@ -13,6 +13,7 @@ class RuntimeError extends Error {
   constructor(name, message) {
     super(message)
     this.name = name
+    this.stack = `${name}: ${message}` // where the runtime threw it says nothing to a user
   }
 }
 

@@ -3,7 +3,8 @@
 
 const { isUtf8 } = require('node:buffer')
 
-const NON_ASCII = /[^\x00-\x7f]/
+const NON_ASCII = /[\u0080-\uffff]/
+const EACH_NON_ASCII = /[\u0080-\uffff]/g
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 const DateOfTime = Date
 const toBuffer = Buffer.from
@@ -25,7 +26,7 @@ function toObject(map, ifEmpty, valueOf) {
 /** Bytes that do not belong into a URL, percent-encoded; the rest as received. */
 const ascii = (text) =>
   NON_ASCII.test(text)
-    ? text.replace(/[^\x00-\x7f]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`)
+    ? text.replace(EACH_NON_ASCII, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`)
     : text
 
 /** Percent-decoding that leaves alone what is not valid. */

@@ -5,7 +5,7 @@ const { MalformedResponse } = require('./errors.cjs')
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const INVALID_VALUE = /[^\t\x20-\x7e\x80-\xff]/
-const BEYOND_LATIN1 = /[^\x00-\xff]/
+const BEYOND_LATIN1 = /[\u0100-\uffff]/
 const WITHHELD = new Set([
   'connection',
   'keep-alive',
@@ -43,10 +43,10 @@ class ResponseFields {
 
   /** Adds one field, or one for each element of an array; a value that is null or undefined is no field. */
   add(name, value) {
-    if (value === null || value === undefined) return
+    if (value === null || value === undefined) return this
     if (Array.isArray(value)) {
       for (const element of value) this.add(name, element)
-      return
+      return this
     }
     if (!TOKEN.test(name)) throw new MalformedResponse(`"${name}" is not the name of a header`)
     if (typeof value === 'object' || typeof value === 'function' || typeof value === 'symbol') {
@@ -54,6 +54,7 @@ class ResponseFields {
     }
     const lower = name.toLowerCase()
     if (!isWithheld(lower)) this.list.push([lower, valueText(lower, value)])
+    return this
   }
 
   addAll(headers) {
