@@ -1,4 +1,4 @@
-import { lookup } from 'node:dns/promises'
+import { Resolver } from 'node:dns/promises'
 import { isIP, connect as netConnect, type Socket } from 'node:net'
 import { isPublicAddress } from './public-address.ts'
 
@@ -26,7 +26,19 @@ export class EgressRefusal extends Error {
 
 const PASSED_ON = new Set(['ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT'])
 
-const resolveBySystem: Resolve = async (host) => (await lookup(host, { all: true })).map(({ address }) => address)
+const RESOLVER = { timeout: 2_000, tries: 2 }
+
+/**
+ * Asks the machine's name servers directly: getaddrinfo would hold a thread of the pool for as long as a hostile name
+ * server likes, and answer from /etc/hosts.
+ */
+const resolveByDns: Resolve = async (host) => {
+  const resolver = new Resolver(RESOLVER)
+  const [four, six] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])
+  const addresses = [four, six].flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+  if (addresses.length === 0 && four.status === 'rejected') throw four.reason
+  return addresses
+}
 const connectByNet: Connect = (address, port) => netConnect({ host: address, port, allowHalfOpen: true, noDelay: true })
 
 /**
@@ -35,7 +47,7 @@ const connectByNet: Connect = (address, port) => netConnect({ host: address, por
  * @throws EgressRefusal
  */
 export async function connectPublic(host: string, port: number, options: ConnectPublicOptions): Promise<Socket> {
-  const { resolve = resolveBySystem, connect = connectByNet, timeoutMs, signal } = options
+  const { resolve = resolveByDns, connect = connectByNet, timeoutMs, signal } = options
   const addresses = isIP(host) ? [host] : await resolveName(resolve, host)
   signal.throwIfAborted()
   const unfit = addresses.find((address) => !isPublicAddress(address))
@@ -60,8 +72,8 @@ async function resolveName(resolve: Resolve, host: string): Promise<string[]> {
     return await resolve(host)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    const known = code === 'EAI_AGAIN' ? 'EAI_AGAIN' : 'ENOTFOUND'
-    throw new EgressRefusal(known, `the name does not resolve (${known})`)
+    const final = code === 'ENOTFOUND' || code === 'ENODATA'
+    throw new EgressRefusal(final ? 'ENOTFOUND' : 'EAI_AGAIN', `the name does not resolve (${code})`)
   }
 }
 
