@@ -6,7 +6,7 @@ import { CHUNK_SIZE } from '@peerhost/protocol'
 import { CID } from 'multiformats/cid'
 import { readCar, toCar } from './car.ts'
 import { importBytes } from './import-bytes.ts'
-import { bytesOf } from './test-helpers.ts'
+import { bytesOf } from './support/test-helpers.ts'
 
 const carOf = (roots: string[], blocks: { cid: string; bytes: Uint8Array }[]): Uint8Array => {
   const size = blocks.reduce((sum, block) => sum + block.bytes.length + 64, 0)

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { CHUNK_SIZE, DAG_PB, digestOfCid, RAW } from '@peerhost/protocol'
 import { CID } from 'multiformats/cid'
 import { importBytes } from './import-bytes.ts'
-import { bytesOf } from './test-helpers.ts'
+import { bytesOf } from './support/test-helpers.ts'
 import { readFile } from './walk-file.ts'
 
 test('the CID of "hello world" is the one the whole IPFS world knows', async () => {

@@ -11,7 +11,7 @@ import { EmbeddedStore } from './drivers/embedded.ts'
 import { GatewayStore, type Upload } from './drivers/gateway.ts'
 import { importBytes } from './import-bytes.ts'
 import { retrieve } from './retrieve.ts'
-import { bytesOf, collect, serve } from './test-helpers.ts'
+import { bytesOf, collect, serve } from './support/test-helpers.ts'
 import { trustlessGateway } from './trustless-gateway.ts'
 
 const LIMIT = 4 * CHUNK_SIZE

@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { CHUNK_SIZE } from '@peerhost/protocol'
 import { readCar } from '../car.ts'
 import { importBytes } from '../import-bytes.ts'
-import { collect } from '../test-helpers.ts'
+import { collect } from '../support/test-helpers.ts'
 import { EmbeddedStore } from './embedded.ts'
 
 async function folder(t: TestContext): Promise<string> {

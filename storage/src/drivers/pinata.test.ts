@@ -6,7 +6,7 @@ import { readCar, toCar } from '../car.ts'
 import { createStore } from '../create-store.ts'
 import { importBytes } from '../import-bytes.ts'
 import type { ImportedFile } from '../store.ts'
-import { bytesOf, collect, serve } from '../test-helpers.ts'
+import { bytesOf, collect, serve } from '../support/test-helpers.ts'
 
 const JWT = 'a-secret-token'
 
