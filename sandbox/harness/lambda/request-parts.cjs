@@ -16,10 +16,10 @@ function put(object, name, value) {
 }
 
 /** A Map as a plain object; undefined or null if there is nothing in it. */
-function toObject(map, ifEmpty, valueOf) {
+function toObject(map, ifEmpty, select) {
   if (map.size === 0) return ifEmpty
   const object = {}
-  for (const [name, value] of map) put(object, name, valueOf(value))
+  for (const [name, value] of map) put(object, name, select(value))
   return object
 }
 

@@ -108,16 +108,14 @@ function asOutput(respond) {
   const output = ({ httpStatus, headers }, body) => {
     const text = body.toString('utf8')
     const isBase64Encoded = !toBuffer(text).equals(body)
-    const result = {
-      statusCode: httpStatus,
-      headers: {},
-      body: isBase64Encoded ? body.toString('base64') : text,
-      isBase64Encoded,
-    }
+    const encoded = isBase64Encoded ? body.toString('base64') : text
+    const result = { statusCode: httpStatus, headers: {}, body: encoded, isBase64Encoded }
+    const cookies = []
     for (const [name, value] of headers) {
-      if (name === 'set-cookie') (result.cookies ??= []).push(value)
+      if (name === 'set-cookie') cookies.push(value)
       else result.headers[name] = Object.hasOwn(result.headers, name) ? `${result.headers[name]}, ${value}` : value
     }
+    if (cookies.length > 0) result.cookies = cookies
     respond.output(toBuffer(stringify(result)))
   }
   return {

@@ -17,7 +17,14 @@ const { parse, stringify } = JSON
 
 const preludes = new WeakMap() // of streams that `from` was called for and that nothing was written to yet
 
-class ResponseStream extends Writable {
+class HttpResponseStream extends Writable {
+  /** Gives the stream's answer its status, headers and cookies; returns the same stream. */
+  static from(stream, metadata) {
+    stream.setContentType(PRELUDE_TYPE)
+    preludes.set(stream, concat([toBuffer(stringify(metadata ?? {})), PRELUDE_END]))
+    return stream
+  }
+
   #sink
 
   /** @param {{ write(bytes: Buffer, contentType: string | undefined): void, end(contentType: string | undefined): void }} sink */
@@ -56,15 +63,6 @@ class ResponseStream extends Writable {
     } catch (error) {
       done(error)
     }
-  }
-}
-
-class HttpResponseStream {
-  /** Gives the stream's answer its status, headers and cookies; returns the same stream. */
-  static from(stream, metadata) {
-    stream.setContentType(PRELUDE_TYPE)
-    preludes.set(stream, concat([toBuffer(stringify(metadata ?? {})), PRELUDE_END]))
-    return stream
   }
 }
 
@@ -175,11 +173,11 @@ class OutputSink {
 /**
  * Runs a streaming handler. It is complete when its promise is fulfilled and its stream has ended.
  *
- * @param {(stream: ResponseStream) => unknown} call
+ * @param {(stream: HttpResponseStream) => unknown} call
  * @param {HttpSink | OutputSink} sink
  */
 function runStreaming(call, sink, completion) {
-  const stream = new ResponseStream(sink)
+  const stream = new HttpResponseStream(sink)
   stream.on('error', (error) => completion.settle(error))
   const returned = call(stream)
   if (typeof returned?.then !== 'function') {
