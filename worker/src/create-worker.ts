@@ -1,10 +1,11 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { connectChain, createRegistry, type RegistryPersistence } from '@peerhost/chain'
-import { type Hex, PeerHostError } from '@peerhost/protocol'
+import { connectChain, createRegistry, createSender, type RegistryPersistence } from '@peerhost/chain'
+import { formatUsdc, type Hex, PeerHostError } from '@peerhost/protocol'
 import { createSigner, recover } from '@peerhost/protocol/native'
 import { createSandbox, runtimeIds } from '@peerhost/sandbox'
 import { createStore } from '@peerhost/storage'
+import { claimEarnings, claimRegularly } from './claims/claim-earnings.ts'
 import { FunctionSource } from './functions/function-source.ts'
 import { GatewayConnection } from './gateway/gateway-connection.ts'
 import { GatewaySession, type SessionParts } from './gateway/gateway-session.ts'
@@ -21,6 +22,8 @@ export interface Worker {
 }
 
 const MAX_BUNDLE_BYTES = 16 * 1024 * 1024
+/** Atomic USDC: less than a cent is left to grow. */
+const CLAIM_MINIMUM = 10_000n
 const STATUS_MS = 1_000
 const PRUNE_MS = 60 * 60 * 1000
 /** Receipts are kept this long, many times what a request's clock may be old. */
@@ -116,6 +119,31 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
       clearInterval(status)
       clearInterval(pruning)
     })
+    const sender = createSender({ provider: chain.provider, privateKey: config.privateKey })
+    for (const { connection } of sessions) {
+      const claim = async () => {
+        const { gateway } = connection
+        if (!gateway) return 0n
+        const { fromBlock = 0 } = config
+        return claimEarnings({
+          provider: chain.provider,
+          sender,
+          domain,
+          paymentVault: contracts.PaymentVault,
+          gateway,
+          worker: address,
+          fromBlock,
+          sources,
+          minimum: config.claimMinimum ?? CLAIM_MINIMUM,
+        })
+      }
+      const stopClaiming = claimRegularly(claim, {
+        intervalMs: config.claimMs ?? (network.name === 'local' ? 60_000 : 60 * 60_000),
+        onClaimed: (amount) => log('info', `claimed ${formatUsdc(amount)} USDC at ${connection.url}`),
+        onError: (reason) => log('warning', `earnings at ${connection.url} could not be claimed: ${reason}`),
+      })
+      closing.push(stopClaiming)
+    }
     return {
       address,
       async ready() {

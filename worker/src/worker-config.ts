@@ -26,6 +26,10 @@ export interface WorkerConfig {
   nsjail?: string
   /** Milliseconds between two looks at the chain. */
   pollMs?: number
+  /** Milliseconds between two looks for earnings to claim. */
+  claimMs?: number
+  /** Atomic USDC below which a claim waits. */
+  claimMinimum?: bigint
   log?: WorkerLog
 }
 

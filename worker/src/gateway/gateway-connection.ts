@@ -38,6 +38,8 @@ const HEARTBEAT_MS = 15_000
 export class GatewayConnection {
   readonly url: string
   connected = false
+  /** The gateway's bonded address, as it says. */
+  gateway: Hex | undefined
   readonly #options: GatewayConnectionOptions
   #socket: WebSocket | undefined
   #pause = FIRST_PAUSE_MS
@@ -90,11 +92,12 @@ export class GatewayConnection {
     }, HEARTBEAT_MS)
   }
 
-  #introduce({ challenge, chainId, coordinator }: ChallengeFrame): void {
+  #introduce({ challenge, gateway, chainId, coordinator }: ChallengeFrame): void {
     const { domain, signer, worker, runtimeIds, sandbox, capacity } = this.#options
     if (chainId !== domain.chainId || coordinator.toLowerCase() !== domain.verifyingContract.toLowerCase()) {
       throw new PeerHostError('PH_GATEWAY_REFUSED', { detail: 'the gateway serves another chain or other contracts' })
     }
+    this.gateway = gateway.toLowerCase() as Hex
     const auth = signAccess(signer, { domain, method: 'GET', target: '/ws', body: challenge, now: Date.now() / 1000 })
     this.send({ type: 'hello', auth, worker, runtimeIds, sandbox, capacity })
   }

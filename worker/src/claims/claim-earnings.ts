@@ -1,0 +1,136 @@
+import { reasonOf, type TransactionSender } from '@peerhost/chain'
+import {
+  type BatchHeader,
+  cidOfDigest,
+  DAG_PB,
+  type Domain,
+  decodeBatchData,
+  earningLeaf,
+  earningsTree,
+  executionCoordinatorAbi,
+  type Hex,
+  hashMessage,
+  PeerHostError,
+  paymentVaultAbi,
+  verifySumProof,
+} from '@peerhost/protocol'
+import { retrieve, type Source } from '@peerhost/storage'
+import { Contract, Interface, type JsonRpcProvider } from 'ethers'
+
+export interface ClaimEarningsOptions {
+  provider: JsonRpcProvider
+  sender: TransactionSender
+  domain: Domain
+  paymentVault: Hex
+  gateway: Hex
+  worker: Hex
+  fromBlock: number
+  /** Where a batch's data may be: the gateway's store. */
+  sources: Source[]
+  /** Atomic USDC below which a claim is not worth its gas. */
+  minimum: bigint
+}
+
+const MAX_BATCH_BYTES = 64 * 1024 * 1024
+const coordinatorFace = new Interface(executionCoordinatorAbi)
+const vaultFace = new Interface(paymentVaultAbi)
+
+/**
+ * Claims what a gateway's newest final and covered batch says the worker has earned in all, less what it was paid. Returns
+ * the amount in atomic USDC, 0 where there is nothing to claim.
+ */
+export async function claimEarnings(options: ClaimEarningsOptions): Promise<bigint> {
+  const { provider, sender, gateway, worker, minimum, paymentVault } = options
+  const vault = new Contract(paymentVault, paymentVaultAbi, provider)
+  const header = await newestPayable(options, vault)
+  if (!header) return 0n
+  const proof = await proveEarning(options, header)
+  if (!proof) return 0n
+  const claimed = (await vault.claimed!(gateway, worker)) as bigint
+  const amount = proof.cumulative / 100n - claimed
+  if (amount < minimum || amount <= 0n) return 0n
+  const call = (name: string, args: unknown[]) =>
+    sender.send({ to: paymentVault, data: vaultFace.encodeFunctionData(name, args) as Hex })
+  await (await call('claim', [header, worker, proof.cumulative, proof.sumProof])).wait()
+  await (await call('withdrawEarnings', [worker, [gateway]])).wait()
+  return amount
+}
+
+/** The newest of the gateway's batches that is final and that its pot covers. */
+async function newestPayable(
+  { provider, domain, gateway, fromBlock }: ClaimEarningsOptions,
+  vault: Contract,
+): Promise<BatchHeader | undefined> {
+  const coordinator = new Contract(domain.verifyingContract, executionCoordinatorAbi, provider)
+  const received = ((await vault.potReceived!(gateway)) as bigint) * 100n
+  const headers = (
+    await provider.getLogs({
+      address: domain.verifyingContract,
+      topics: coordinatorFace.encodeFilterTopics('BatchAnchored', [gateway]),
+      fromBlock,
+    })
+  ).map((log) => readHeader(coordinatorFace.parseLog(log)!.args.header))
+  for (const header of headers.reverse()) {
+    if (header.cumulativeWeight <= received && ((await coordinator.isFinal!(header)) as boolean)) return header
+  }
+  return undefined
+}
+
+function readHeader(header: BatchHeader & { count: bigint | number }): BatchHeader {
+  const { gateway, index, predecessor, receiptsRoot, earningsRoot, dataDigest, count, cumulativeWeight, reserved } =
+    header
+  return {
+    gateway: gateway.toLowerCase() as Hex,
+    index,
+    predecessor,
+    receiptsRoot,
+    earningsRoot,
+    dataDigest,
+    count: Number(count),
+    cumulativeWeight,
+    reserved,
+  }
+}
+
+/** The worker's leaf with its proof, from data that is checked against the anchored root. */
+async function proveEarning({ domain, worker, sources }: ClaimEarningsOptions, header: BatchHeader) {
+  const data = await retrieve(cidOfDigest(header.dataDigest, DAG_PB), sources, { maxBytes: MAX_BATCH_BYTES })
+  const { earnings } = decodeBatchData(data, (receipt) => hashMessage(domain, 'Receipt', receipt))
+  const index = earnings.findIndex((earning) => earning.worker === worker)
+  const earning = earnings[index]
+  if (!earning) return undefined
+  const tree = earningsTree(earnings)
+  const sumProof = tree.proof(index)
+  if (!verifySumProof(header.earningsRoot, earningLeaf(earning), sumProof)) {
+    throw new PeerHostError('PH_RECEIPT_CHECK_FAILED', {
+      detail: `the earnings of batch ${header.index} are not what its root says`,
+    })
+  }
+  return { cumulative: earning.cumulative, sumProof }
+}
+
+/** Runs a claim every so often, one at a time, and says what came of it. */
+export function claimRegularly(
+  claim: () => Promise<bigint>,
+  {
+    intervalMs,
+    onClaimed,
+    onError,
+  }: { intervalMs: number; onClaimed: (amount: bigint) => void; onError: (reason: string) => void },
+): () => Promise<void> {
+  let running: Promise<void> | undefined
+  const timer = setInterval(() => {
+    running ??= claim()
+      .then((amount) => {
+        if (amount > 0n) onClaimed(amount)
+      })
+      .catch((error: unknown) => onError(reasonOf(error)))
+      .finally(() => {
+        running = undefined
+      })
+  }, intervalMs)
+  return async () => {
+    clearInterval(timer)
+    await running
+  }
+}
