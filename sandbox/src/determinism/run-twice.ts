@@ -9,6 +9,8 @@ export interface RunOptions {
   clockMs?: number
   /** Runs after install and before reseed, as a bundle's load does. */
   load?: string
+  /** Runs before install: what the harness itself requires. */
+  preload?: string
 }
 
 /**
@@ -16,16 +18,18 @@ export interface RunOptions {
  * harness, and returns its result. For tests of what needs no jail.
  */
 export async function runDeterministic(program: string, options: RunOptions = {}): Promise<unknown> {
-  const { seedHex = 'ab'.repeat(32), clockMs = 1_800_000_000_000, load = '' } = options
+  const { seedHex = 'ab'.repeat(32), clockMs = 1_800_000_000_000, load = '', preload = '' } = options
   const source = `
     const determinism = require(${JSON.stringify(determinism)})
+    ${preload}
     determinism.install({ seedHex: '11'.repeat(32), bundle: '[eval]' })
-    const atLoad = {}
     ${load}
     determinism.reseed({ seedHex: '${seedHex}', clockMs: ${clockMs} })
     const run = async () => { ${program} }
     run().then((result) => process.stdout.write(JSON.stringify(result ?? null)))`
-  const child = spawn(process.execPath, ['--single-threaded', '-e', source], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['--single-threaded', '--input-type=commonjs', '-e', source], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let output = ''
   let errors = ''
   child.stdout.setEncoding('utf8').on('data', (text) => {
