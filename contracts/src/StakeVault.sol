@@ -89,7 +89,7 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
 
     /// @inheritdoc IStakeVault
     function stake(uint32 units) external nonReentrant {
-        require(units != 0, ZeroUnits());
+        require(units != 0, ZeroAmount());
         Bond storage bond = _bonds[msg.sender];
         require(!bond.jailed, IsJailed(msg.sender));
         uint256 amount = uint256(units) * unit;
@@ -104,7 +104,7 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
 
     /// @inheritdoc IStakeVault
     function unbond(uint96 amount) external {
-        require(amount != 0, ZeroUnits());
+        require(amount != 0, ZeroAmount());
         Bond storage bond = _bonds[msg.sender];
         require(bond.locks == 0, LockedByDispute(msg.sender, bond.locks));
         uint256 bonded = bond.bonded;
@@ -247,12 +247,12 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
 
     /// @inheritdoc IStakeVault
     function unitsAt(address owner, uint64 epoch) public view returns (uint256) {
-        return _units[owner].upperLookupRecent(uint48(epoch));
+        return _units[owner].upperLookupRecent(uint256(epoch).toUint48());
     }
 
     /// @inheritdoc IStakeVault
     function totalUnitsAt(uint64 epoch) public view returns (uint256) {
-        return _totalUnits.upperLookupRecent(uint48(epoch));
+        return _totalUnits.upperLookupRecent(uint256(epoch).toUint48());
     }
 
     /// @inheritdoc IStakeVault

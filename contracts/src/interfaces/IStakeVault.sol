@@ -49,7 +49,7 @@ interface IStakeVault {
     event StakeLocked(address indexed owner, address indexed by, uint16 locks);
     event StakeUnlocked(address indexed owner, address indexed by, uint16 locks);
 
-    error ZeroUnits();
+    error ZeroAmount();
     error BelowMinimumStake(uint256 bonded, uint256 minimum);
     error NotEnoughBonded(uint256 requested, uint256 bonded);
     error NothingToWithdraw(address owner);
