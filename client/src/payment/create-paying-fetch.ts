@@ -119,14 +119,12 @@ class PaidCall {
     await first.body?.cancel()
 
     let signed = await this.#sign(required)
-    let { response, resent } = await this.#sendPaid(signed)
+    let response = await this.#sendPaid(signed)
     const changed = response.status === 402 ? readPaymentRequired(response) : undefined
     if (changed && !changed.accepts.some((offer) => sameOffer(offer, signed.offer))) {
-      // Sent twice, the first copy may have been charged at the old price: another payment would be a second one.
-      if (resent) throw this.#lost(signed, 'the price changed meanwhile')
       await response.body?.cancel()
       signed = await this.#sign(changed)
-      response = (await this.#sendPaid(signed)).response
+      response = await this.#sendPaid(signed)
     }
     this.#options.onPayment?.({ ...signed.payment, status: response.status, settlement: readSettlement(response) })
     return response
@@ -174,8 +172,8 @@ class PaidCall {
     }
   }
 
-  /** Sends one payment until there is an answer to it. */
-  async #sendPaid(signed: SignedPayment): Promise<{ response: Response; resent: boolean }> {
+  /** Sends one payment until there is an answer to it; a 402 is handed out only if no other copy can have been charged. */
+  async #sendPaid(signed: SignedPayment): Promise<Response> {
     const { retries = 3, retryDelayMs = 250 } = this.#options
     const { signal } = this.#parts.request
     let lost = 0
@@ -190,19 +188,17 @@ class PaidCall {
         await pause(retryDelayMs * 2 ** lost++, signal)
         continue
       }
-      if (response.status !== 402) return { response, resent: lost > 0 }
-      const code = await codeOf(response)
-      if (code === 'PH_PAY_IN_FLIGHT' && polls < IN_FLIGHT_POLLS && Date.now() / 1000 < signed.payment.validBefore) {
+      if (response.status !== 402) return response
+      const reason = await refusalOf(response)
+      if (reason === 'PH_PAY_IN_FLIGHT' && polls < IN_FLIGHT_POLLS && Date.now() / 1000 < signed.payment.validBefore) {
         await response.body?.cancel()
         await pause(Math.min(retryDelayMs * 2 ** polls++, 2000), signal)
         continue
       }
-      const used = code === 'PH_PAY_REPLAYED' || code === 'PH_PAY_IN_FLIGHT' || code === 'nonce_already_used'
-      if (used && lost + polls > 0) {
-        await response.body?.cancel()
-        throw this.#lost(signed, 'the payment was used by an earlier copy of the request')
-      }
-      return { response, resent: lost + polls > 0 }
+      if (lost + polls === 0) return response
+      // An earlier copy may have been charged: neither is this refusal the whole truth, nor may another payment be signed.
+      await response.body?.cancel()
+      throw this.#lost(signed, `the copy was refused (${reason ?? 'no reason given'})`)
     }
   }
 
@@ -244,7 +240,7 @@ function readSettlement(response: Response): Payment['settlement'] {
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value.slice(0, 200) : undefined)
 
 /** Why a payment was refused: the code in the JSON body of a PeerHost gateway, else x402's reason in the header. */
-async function codeOf(response: Response): Promise<string | undefined> {
+async function refusalOf(response: Response): Promise<string | undefined> {
   const length = Number(response.headers.get('content-length') ?? Number.NaN)
   if (response.headers.get('content-type')?.includes('json') && length <= 65_536) {
     try {
@@ -252,7 +248,7 @@ async function codeOf(response: Response): Promise<string | undefined> {
       if (typeof code === 'string') return code
     } catch {}
   }
-  return readPaymentRequired(response)?.error
+  return text(readPaymentRequired(response)?.error)
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
