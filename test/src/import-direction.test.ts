@@ -58,7 +58,9 @@ const isBuiltin = (specifier: string) => specifier.startsWith('node:') || builti
 function arrowFault(room: string, { file, specifier, kind }: Import): string | undefined {
   if (specifier.startsWith('.')) {
     const target = relative(ROOT, resolve(ROOT, file, '..', specifier))
-    return target.startsWith(`${room}/`) || room === 'scripts' ? undefined : 'leaves its room: import by package name'
+    // The configuration files at the root belong to nobody; scripts/ serves all rooms.
+    const inside = target.startsWith(`${room}/`) || !target.includes('/') || room === 'scripts'
+    return inside ? undefined : 'leaves its room: import by package name'
   }
   const name = packageOf(specifier)
   const target = roomOfPackage.get(name)
