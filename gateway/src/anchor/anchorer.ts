@@ -1,0 +1,194 @@
+import {
+  batchHeaderHash,
+  cidOfDigest,
+  DAG_PB,
+  type Hex,
+  isPeerHostError,
+  toPeerHostError,
+  ZERO_HASH,
+} from '@peerhost/protocol'
+import type { Context } from '../context.ts'
+import type { BatchRecord } from '../store/store.ts'
+import { buildBatch } from './build-batch.ts'
+import { headerFromJson, headerToJson } from './header-json.ts'
+import { coordinatorInterface, findHeader, readEarnings, readHead } from './read-head.ts'
+
+export type AnchorerContext = Pick<
+  Context,
+  'config' | 'domain' | 'gateway' | 'chain' | 'sender' | 'store' | 'content' | 'sources' | 'metrics' | 'log'
+>
+
+/** Milliseconds between two looks whether enough receipts wait for a batch of their own. */
+const LOOK_MS = 1_000
+const ANCHOR_GAS = 250_000n
+
+/**
+ * Keeps the promise of each Acceptance: batches receipts, stores their data and anchors them, one batch after another.
+ * A batch is in the store before its transaction is sent, and the chain says after a crash which ones arrived.
+ */
+export class Anchorer {
+  readonly #context: AnchorerContext
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
+  #stopped = false
+  #lastAt = 0
+  /** Why anchoring stands still, for /readyz. */
+  problem: string | undefined
+
+  constructor(context: AnchorerContext) {
+    this.#context = context
+  }
+
+  /** Finishes what a former run left open, then anchors at intervals. */
+  async start(): Promise<void> {
+    await this.#attempt()
+    const next = () => {
+      if (this.#stopped) return
+      this.#timer = setTimeout(
+        () => {
+          const { config, store } = this.#context
+          const isDue =
+            Date.now() - this.#lastAt >= config.anchorIntervalMs || store.countPending() >= config.anchorCount
+          void (isDue ? this.#attempt() : Promise.resolve()).finally(next)
+        },
+        Math.min(LOOK_MS, this.#context.config.anchorIntervalMs),
+      )
+    }
+    next()
+  }
+
+  /** Anchors what is waiting, once more before the end. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#attempt()
+  }
+
+  /** Anchors everything that waits; one at a time. Throws what keeps it from doing so. */
+  async anchor(): Promise<void> {
+    if (this.#running) await this.#running.catch(() => {})
+    this.#running ??= this.#anchorAll().finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  async #attempt(): Promise<void> {
+    this.#lastAt = Date.now()
+    try {
+      await this.anchor()
+      this.problem = undefined
+    } catch (cause) {
+      const { code, message } = toPeerHostError(cause)
+      this.problem = `${code}: ${message}`
+      this.#context.log('error', 'anchoring failed', { code, message })
+    }
+  }
+
+  async #anchorAll(): Promise<void> {
+    const { store, config } = this.#context
+    let head = await this.#catchUp()
+    for (;;) {
+      const receipts = store.pendingReceipts(config.anchorCount)
+      if (receipts.length === 0) return
+      head = await this.#anchorNext(head)
+    }
+  }
+
+  /** Brings the store and the chain to the same last batch and returns its hash. */
+  async #catchUp(): Promise<Hex> {
+    const { chain, config, gateway, store } = this.#context
+    const { ExecutionCoordinator } = config.contracts
+    const onChain = await readHead(chain.provider, ExecutionCoordinator, gateway)
+    const last = store.batch()
+    if (last?.headerHash === onChain) {
+      if (!last.anchored) await this.#arrived(last)
+      return onChain
+    }
+    // Batches that never arrived, or that a re-organisation took back: send them again from the one the chain has.
+    const missing: BatchRecord[] = []
+    let record = last
+    while (record && record.headerHash !== onChain) {
+      missing.unshift(record)
+      record = record.index > 0 ? store.batch(record.index - 1) : undefined
+    }
+    if (record?.headerHash === onChain || onChain === ZERO_HASH) {
+      for (const each of missing) await this.#send(each)
+      return missing.at(-1)?.headerHash ?? onChain
+    }
+    return this.#restore(onChain)
+  }
+
+  /** The store is younger than the chain: takes over the earnings that the last batch names. */
+  async #restore(onChain: Hex): Promise<Hex> {
+    const { chain, config, gateway, store, sources, log } = this.#context
+    const { ExecutionCoordinator } = config.contracts
+    const header = await findHeader(chain.provider, ExecutionCoordinator, gateway, onChain, config.fromBlock)
+    const earnings = await readEarnings(header, sources)
+    const record = {
+      index: Number(header.index),
+      headerHash: onChain,
+      header: headerToJson(header),
+      dataCid: cidOfDigest(header.dataDigest, DAG_PB),
+      anchored: true,
+    }
+    await store.restoreBatch(
+      record,
+      earnings.map(({ worker, cumulative }) => [worker, cumulative] as const),
+    )
+    log('warning', 'batches restored from the chain', { index: record.index })
+    return onChain
+  }
+
+  async #anchorNext(predecessor: Hex): Promise<Hex> {
+    const { config, domain, gateway, store, content } = this.#context
+    const receipts = store.pendingReceipts(config.anchorCount)
+    const last = store.batch()
+    const { header, data, earnings } = await buildBatch({
+      domain,
+      gateway,
+      index: last ? BigInt(last.index) + 1n : 0n,
+      predecessor,
+      receipts,
+      earnings: store.earnings(),
+    })
+    await content.put(data)
+    const record = {
+      index: Number(header.index),
+      headerHash: batchHeaderHash(header),
+      header: headerToJson(header),
+      dataCid: data.cid,
+      anchored: false,
+    }
+    await store.addBatch(
+      record,
+      receipts.map(({ receiptHash }) => receiptHash),
+      earnings.map(({ worker, cumulative }) => [worker, cumulative] as const),
+    )
+    await this.#send(record)
+    return record.headerHash
+  }
+
+  async #send(record: BatchRecord): Promise<void> {
+    const { chain, config, gateway, sender } = this.#context
+    const { ExecutionCoordinator } = config.contracts
+    const data = coordinatorInterface.encodeFunctionData('anchor', [headerFromJson(record.header)]) as Hex
+    try {
+      const { wait } = await sender.send({ to: ExecutionCoordinator, data, gasLimit: ANCHOR_GAS })
+      await wait()
+    } catch (error) {
+      // It may have arrived by an earlier transaction that nobody waited for.
+      const head = await readHead(chain.provider, ExecutionCoordinator, gateway).catch(() => undefined)
+      if (head !== record.headerHash || isPeerHostError(error, 'PH_CHAIN_TIMEOUT')) throw error
+    }
+    await this.#arrived(record)
+  }
+
+  async #arrived(record: BatchRecord): Promise<void> {
+    const { store, metrics, log } = this.#context
+    await store.markAnchored(record.index)
+    const { count } = headerFromJson(record.header)
+    metrics.anchored.inc(count)
+    log('info', 'batch anchored', { index: record.index, count, data: record.dataCid })
+  }
+}

@@ -1,0 +1,36 @@
+import type { Chain, Registry, TransactionSender } from '@peerhost/chain'
+import type { Domain, Hex, MessageSigner } from '@peerhost/protocol'
+import type { Store as ContentStore, Source } from '@peerhost/storage'
+import type { CompleteConfig } from './config.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import type { Payments } from './pay/payments.ts'
+import type { ProjectCatalogue } from './routing/project-catalogue.ts'
+import type { SchemaValidator } from './routing/schema-validator.ts'
+import type { Store } from './store/store.ts'
+import type { WorkerPool } from './workers/worker-pool.ts'
+
+/** The parts of a running gateway, made once in create-gateway.ts. */
+export interface Context {
+  config: CompleteConfig
+  /** Where callers reach it, without slash at the end. */
+  publicUrl: string
+  domain: Domain
+  /** Bonded address. */
+  gateway: Hex
+  signer: MessageSigner
+  chain: Chain
+  registry: Registry
+  sender: TransactionSender
+  store: Store
+  content: ContentStore
+  /** Where content is read from: the own store first. */
+  sources: readonly (Source | string)[]
+  catalogue: ProjectCatalogue
+  schemas: SchemaValidator
+  pool: WorkerPool
+  payments: Payments
+  metrics: Metrics
+  isTrustedProxy: (address: string) => boolean
+  log: Log
+}

@@ -1,0 +1,91 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { MAX_FRAME, PeerHostError, RESERVED_PROJECTS } from '@peerhost/protocol'
+import { WebSocketServer } from 'ws'
+import { handleCall } from '../call/handle-call.ts'
+import type { Context } from '../context.ts'
+import { firstSegment, functionTarget, parseTarget } from './request-target.ts'
+import { sendError } from './send-json.ts'
+
+type OwnRoutes = (req: IncomingMessage, res: ServerResponse) => void
+
+/** What a broken request is answered with, which Node would do without a body. */
+function clientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const answer =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new PeerHostError('PH_REQUEST_HEADERS_TOO_LARGE', {})
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? new PeerHostError('PH_REQUEST_TIMEOUT', {})
+        : new PeerHostError('PH_REQUEST_INVALID', { detail: 'it is not HTTP/1.1' })
+  const body = JSON.stringify(answer)
+  socket.end(
+    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\ncontent-type: application/json\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  )
+}
+
+export interface GatewayServer {
+  server: Server
+  /** Takes nothing new; resolves when the calls under way are answered, or after `deadlineMs`. */
+  drain(deadlineMs: number): Promise<void>
+}
+
+/**
+ * The gateway's HTTP server: functions straight from the socket, the gateway's own routes through express, workers'
+ * WebSockets at `/ws`.
+ */
+export function createHttpServer(context: Context, ownRoutes: OwnRoutes): GatewayServer {
+  const { limits } = context.config
+  let underWay = 0
+  let onIdle: (() => void) | undefined
+  const server = createServer(
+    {
+      maxHeaderSize: 16 * 1024,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: 75_000,
+      connectionsCheckingInterval: Math.min(2_000, limits.headersTimeoutMs),
+      noDelay: true,
+    },
+    (req, res) => {
+      res.on('error', () => {}) // the client went away
+      const target = parseTarget(req.url ?? '/')
+      const call =
+        firstSegment(target.rawPath) === 'run' || !RESERVED_PROJECTS.has(firstSegment(target.rawPath))
+          ? functionTarget(target, req.headers.host)
+          : undefined
+      if (!call) return ownRoutes(req, res)
+      if (underWay >= limits.maxInFlight) return sendError(req, res, new PeerHostError('PH_GATEWAY_BUSY', {}))
+      underWay++
+      void handleCall(context, call, req, res).finally(() => {
+        underWay--
+        if (underWay === 0) onIdle?.()
+      })
+    },
+  )
+  server.maxConnections = limits.maxConnections
+  server.on('clientError', clientError)
+
+  const workers = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME, perMessageDeflate: false })
+  server.on('upgrade', (req, socket, head) => {
+    socket.on('error', () => socket.destroy())
+    if (parseTarget(req.url ?? '/').rawPath !== '/ws')
+      return void socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+    workers.handleUpgrade(req, socket, head, (webSocket) => void context.pool.admit(webSocket))
+  })
+  context.metrics.gauge('requests_in_flight', 'Calls of functions under way', () => underWay)
+  return {
+    server,
+    async drain(deadlineMs) {
+      server.close()
+      server.closeIdleConnections()
+      if (underWay === 0) return
+      const deadline = setTimeout(() => onIdle?.(), deadlineMs)
+      await new Promise<void>((resolve) => {
+        onIdle = resolve
+      })
+      clearTimeout(deadline)
+    },
+  }
+}

@@ -1,0 +1,285 @@
+import {
+  type Hex,
+  isPeerHostError,
+  PeerHostError,
+  paymentRefOfAuthorization,
+  toPeerHostError,
+} from '@peerhost/protocol'
+import { accept } from '../call/accept.ts'
+import { type CompletedCall, decodeCompletedCall, encodeCompletedCall } from '../call/completed-call.ts'
+import type { Context } from '../context.ts'
+import type { ServedFunction } from '../routing/project-catalogue.ts'
+import type { PaymentRecord } from '../store/store.ts'
+import { accountOf } from './account-of.ts'
+import { type Authorization, authorizationFromJson, authorizationToJson, type ExactPayment } from './authorization.ts'
+import { caip2, makeOffer, matchesOffer, type Offer, SETTLEMENT_SECONDS } from './offer.ts'
+import type { Token } from './token.ts'
+
+export type PaymentsContext = Pick<
+  Context,
+  'config' | 'gateway' | 'signer' | 'domain' | 'registry' | 'store' | 'log'
+> & {
+  token: Token
+  /** Code behind the vault's accounts. */
+  accountImplementation: Hex
+}
+
+/** A payment that is reserved for one request. */
+export interface OpenPayment {
+  ref: Hex
+  authorization: Authorization
+  /** Transaction by which somebody else has submitted it already. */
+  transaction?: Hex
+}
+
+/** A call that was paid for earlier and whose answer waits to be delivered (again). */
+export interface PaidCall {
+  ref: Hex
+  payer: Hex
+  transaction: Hex
+  call: CompletedCall
+}
+
+/** `PAYMENT-RESPONSE`. */
+export interface SettleResponse {
+  success: boolean
+  transaction: string
+  network: string
+  payer?: Hex
+  amount?: string
+  errorReason?: string
+}
+
+const RECONCILE_MS = 10_000
+
+/**
+ * x402 payments by scheme `exact`: checked, reserved before the handler runs, settled before the answer goes out.
+ * A record in the store carries each through a crash (store/store.ts, PaymentState).
+ */
+export class Payments {
+  readonly #context: PaymentsContext
+  readonly #offers = new WeakMap<ServedFunction, Offer>()
+  /** Payments that a request of this process works on. */
+  readonly #active = new Set<Hex>()
+  #timer: NodeJS.Timeout | undefined
+  #reconciling: Promise<void> | undefined
+  #stopped = false
+
+  constructor(context: PaymentsContext) {
+    this.#context = context
+  }
+
+  offer(served: ServedFunction): Offer {
+    let offer = this.#offers.get(served)
+    if (!offer) {
+      const { config, gateway, accountImplementation } = this.#context
+      const payTo = accountOf(config.contracts.PaymentVault, accountImplementation, gateway, served.service.owner)
+      offer = makeOffer(served, config.network, payTo)
+      this.#offers.set(served, offer)
+    }
+    return offer
+  }
+
+  /**
+   * Checks a payment and reserves it for the request that `binding` names. Where that request was paid for before and
+   * its answer is kept, returns that. `again`: the caller asks for an answer that was delivered once.
+   * Throws PH_PAY_INVALID, PH_PAY_IN_FLIGHT or PH_PAY_REPLAYED; nothing is reserved then.
+   */
+  async open(
+    { accepted, authorization }: ExactPayment,
+    served: ServedFunction,
+    binding: Hex,
+    again: boolean,
+  ): Promise<OpenPayment | PaidCall> {
+    const { token, store } = this.#context
+    const offer = this.offer(served)
+    const ref = paymentRefOfAuthorization(offer.asset, authorization.from, authorization.nonce)
+    this.#checkTerms(offer, accepted, authorization)
+    await token.checkSignature(authorization)
+    const known = store.payment(ref)
+    if (known) return this.#known(known, binding, authorization, again)
+    this.#checkTime(authorization, served)
+    const transaction = await this.#checkChain(authorization)
+    const record: PaymentRecord = {
+      ref,
+      state: 'reserved',
+      binding,
+      authorization: authorizationToJson(authorization),
+      expiresAt: Number(authorization.validBefore) * 1000,
+      createdAt: Date.now(),
+    }
+    const first = await store.reserve(record)
+    if (!first) {
+      this.#active.add(ref)
+      return { ref, authorization, transaction }
+    }
+    return this.#known(first, binding, authorization, again) // it won the race
+  }
+
+  /** Frees a payment: nothing is charged, and it can be used again. */
+  async release({ ref }: OpenPayment): Promise<void> {
+    await this.#context.store.release(ref)
+    this.#active.delete(ref)
+  }
+
+  /**
+   * Takes the money for a completed call and promises its receipt, durably. Throws PH_PAY_SETTLEMENT_FAILED where the
+   * payer cannot be charged, PH_PAY_PENDING where that is not known yet: the answer is kept then, for a retry.
+   */
+  async settle(payment: OpenPayment, call: CompletedCall): Promise<PaidCall> {
+    const { ref, authorization } = payment
+    const { store } = this.#context
+    try {
+      await store.settling(ref, encodeCompletedCall(call))
+      const transaction = payment.transaction ?? (await this.#charge(authorization))
+      return await this.#settled(ref, authorization, transaction, call)
+    } catch (error) {
+      if (isPeerHostError(error, 'PH_PAY_SETTLEMENT_FAILED')) await store.release(ref)
+      throw error
+    } finally {
+      this.#active.delete(ref)
+    }
+  }
+
+  delivered(ref: Hex): void {
+    this.#context.store.delivered(ref).catch(() => {}) // it would only be delivered once more
+  }
+
+  response({ payer, transaction, call }: PaidCall): SettleResponse {
+    const network = caip2(this.#context.config.network)
+    return { success: true, transaction, network, payer, amount: String(call.receipt.price) }
+  }
+
+  failure(error: PeerHostError, payer: Hex): SettleResponse {
+    const network = caip2(this.#context.config.network)
+    const pending = error.code === 'PH_PAY_PENDING'
+    return {
+      success: false,
+      transaction: '',
+      network,
+      payer,
+      errorReason: pending ? 'settlement_pending' : error.message,
+    }
+  }
+
+  /** Finishes or frees what a former run left open, then looks now and then for payments whose outcome was unknown. */
+  async start(): Promise<void> {
+    for (const { ref, state } of this.#context.store.openPayments())
+      if (state === 'reserved') await this.#context.store.release(ref)
+    await this.#reconcile()
+    const next = () => {
+      if (this.#stopped) return
+      this.#timer = setTimeout(() => void this.#reconcile().finally(next), RECONCILE_MS)
+    }
+    next()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#reconciling
+  }
+
+  #checkTerms(offer: Offer, accepted: Record<string, unknown>, { to, value }: Authorization): void {
+    const invalid = (reason: string) => new PeerHostError('PH_PAY_INVALID', { reason })
+    if (!matchesOffer(offer, accepted)) throw invalid('it accepts another offer than the one of this route')
+    if (to !== offer.payTo)
+      throw invalid('invalid_exact_evm_recipient_mismatch: it pays another account than the offered one')
+    if (value !== BigInt(offer.amount))
+      throw invalid('invalid_exact_evm_payload_authorization_value_mismatch: it is not of the offered amount')
+  }
+
+  #checkTime({ validAfter, validBefore }: Authorization, { definition }: ServedFunction): void {
+    const now = BigInt(Math.floor(Date.now() / 1000))
+    if (validAfter > now)
+      throw new PeerHostError('PH_PAY_INVALID', {
+        reason: 'invalid_exact_evm_payload_authorization_valid_after: it is not valid yet',
+      })
+    if (validBefore < now + BigInt(definition.timeout + SETTLEMENT_SECONDS))
+      throw new PeerHostError('PH_PAY_INVALID', {
+        reason:
+          'invalid_exact_evm_payload_authorization_valid_before: it has expired, or would before the function has answered',
+      })
+  }
+
+  /** Whether the chain would take it; the transaction where it has already. */
+  async #checkChain(authorization: Authorization): Promise<Hex | undefined> {
+    const { token, store } = this.#context
+    const reason = await token.whyNot(authorization)
+    if (reason === undefined) return undefined
+    const state = await token.stateOf(authorization)
+    // A payment older than this store may have been served by the one before it.
+    if (state.used && state.transaction && (state.blockTime ?? 0) >= store.createdAt / 1000 - 60)
+      return state.transaction
+    throw new PeerHostError('PH_PAY_INVALID', { reason })
+  }
+
+  #known(record: PaymentRecord, binding: Hex, authorization: Authorization, again: boolean): PaidCall {
+    const { state, transaction, answer } = record
+    if (state === 'reserved' || state === 'settling') throw new PeerHostError('PH_PAY_IN_FLIGHT', {})
+    // Settled and not delivered: the money was taken, so its request gets its answer.
+    if (record.binding === binding && answer && transaction && (state === 'settled' || again))
+      return { ref: record.ref, payer: authorization.from, transaction, call: decodeCompletedCall(answer) }
+    throw new PeerHostError('PH_PAY_REPLAYED', {})
+  }
+
+  async #charge(authorization: Authorization): Promise<Hex> {
+    const { token, log } = this.#context
+    try {
+      const { hash, wait } = await token.submit(authorization)
+      await wait()
+      return hash
+    } catch (cause) {
+      const error = toPeerHostError(cause)
+      const state = await token.stateOf(authorization).catch(() => undefined)
+      if (state?.used && state.transaction) return state.transaction // a stranger was faster
+      const isFinal = error.code === 'PH_CHAIN_REVERTED' || error.code === 'PH_CHAIN_NO_FUNDS'
+      log(isFinal ? 'warning' : 'error', 'payment not settled', { code: error.code, message: error.message })
+      throw isFinal
+        ? new PeerHostError('PH_PAY_SETTLEMENT_FAILED', { reason: error.message }, { cause })
+        : new PeerHostError('PH_PAY_PENDING', {}, { cause })
+    }
+  }
+
+  async #settled(ref: Hex, { from }: Authorization, transaction: Hex, call: CompletedCall): Promise<PaidCall> {
+    const { accepted, record } = accept(this.#context, call, ref)
+    const final = { ...call, accepted }
+    await this.#context.store.settled(ref, transaction, encodeCompletedCall(final), record)
+    return { ref, payer: from, transaction, call: final }
+  }
+
+  #reconcile(): Promise<void> {
+    this.#reconciling ??= this.#finishOpen().finally(() => {
+      this.#reconciling = undefined
+    })
+    return this.#reconciling
+  }
+
+  async #finishOpen(): Promise<void> {
+    for (const record of this.#context.store.openPayments()) {
+      if (this.#stopped) return
+      if (record.state !== 'settling' || this.#active.has(record.ref)) continue
+      await this.#finish(record).catch((error) => {
+        const { code, message } = toPeerHostError(error)
+        this.#context.log('warning', 'payment still open', { ref: record.ref, code, message })
+      })
+    }
+  }
+
+  /** A transaction may be out: the chain says, or sending it again decides. */
+  async #finish(record: PaymentRecord): Promise<void> {
+    const { token, store, log } = this.#context
+    const authorization = authorizationFromJson(record.authorization)
+    const state = await token.stateOf(authorization)
+    let transaction = state.used ? state.transaction : undefined
+    if (!state.used && record.expiresAt > Date.now()) {
+      transaction = await this.#charge(authorization).catch((error) => {
+        if (isPeerHostError(error, 'PH_PAY_SETTLEMENT_FAILED')) return undefined
+        throw error
+      })
+    }
+    if (transaction) await this.#settled(record.ref, authorization, transaction, decodeCompletedCall(record.answer!))
+    else await store.release(record.ref)
+    log('info', transaction ? 'open payment settled' : 'open payment freed', { ref: record.ref })
+  }
+}

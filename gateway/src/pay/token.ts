@@ -1,0 +1,154 @@
+import type { TransactionSender } from '@peerhost/chain'
+import { fromHex, type Hex, keccak256, type NetworkInfo, PeerHostError } from '@peerhost/protocol'
+import { recover } from '@peerhost/protocol/native'
+import type { JsonRpcProvider } from 'ethers'
+import { type Authorization, authorizationDigest, transferCall } from './authorization.ts'
+
+export interface CreateTokenOptions {
+  provider: JsonRpcProvider
+  sender: TransactionSender
+  network: NetworkInfo
+}
+
+/** What was found out about an authorization on the chain. */
+export type ChainState = { used: false } | { used: true; transaction?: Hex; blockTime?: number }
+
+/** The USDC contract, as far as payments need it. */
+export interface Token {
+  /** Throws PH_PAY_INVALID where the payer did not sign this. Asks the chain only for payers that are contracts. */
+  checkSignature(authorization: Authorization): Promise<void>
+  /** Simulates the transfer; the reason why it would fail, or undefined. */
+  whyNot(authorization: Authorization): Promise<string | undefined>
+  /** Whether the authorization was used, and by which transaction the money came. */
+  stateOf(authorization: Authorization): Promise<ChainState>
+  /** Sends the transfer; resolves when it is handed to the node. */
+  submit(authorization: Authorization): ReturnType<TransactionSender['send']>
+}
+
+const GET_STATE = '0xe94a0102'
+const GET_DOMAIN = '0x3644e515'
+const GET_BALANCE = '0x70a08231'
+const AUTHORIZATION_USED = '0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5'
+const TRANSFER = '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef'
+/** Enough for USDC behind its proxy and a payee that never held any; not estimated, which would cost a round trip. */
+const TRANSFER_GAS = 200_000n
+/** Of a signature that a contract checks. */
+const CONTRACT_WALLET_GAS = 600_000n
+/** Blocks looked back for a transfer that somebody else submitted; authorizations live for minutes. */
+const LOOK_BACK = 5_000n
+
+const pad = (value: string) => value.slice(2).padStart(64, '0')
+
+interface Log {
+  address: Hex
+  topics: Hex[]
+  data: Hex
+  blockNumber: Hex
+  transactionHash: Hex
+}
+
+/** Opens the token and checks that its EIP-712 domain is the expected one: PH_CHAIN_USDC_MISMATCH. */
+export async function createToken({ provider, sender, network }: CreateTokenOptions): Promise<Token> {
+  const { address, name, version } = network.usdc
+  const call = (to: Hex, data: string, from?: Hex) =>
+    provider.send('eth_call', [{ to, data, ...(from && { from }) }, 'latest']) as Promise<Hex>
+  const contracts = new Map<Hex, boolean>()
+
+  const utf8 = new TextEncoder()
+  const domainSeparator = keccak256(
+    fromHex(
+      `0x${[
+        keccak256(utf8.encode('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)')),
+        keccak256(utf8.encode(name)),
+        keccak256(utf8.encode(version)),
+        `0x${network.chainId.toString(16)}`,
+        address,
+      ]
+        .map(pad)
+        .join('')}`,
+    ),
+  )
+  const actual = await call(address, GET_DOMAIN).catch(() => '0x')
+  if (actual !== domainSeparator)
+    throw new PeerHostError('PH_CHAIN_USDC_MISMATCH', { address, detail: `its domain is not ${name} ${version}` })
+
+  /** Code appears at an address once and stays: only "no code" is asked again. */
+  async function isContract(payer: Hex): Promise<boolean> {
+    if (contracts.get(payer)) return true
+    const hasCode = ((await provider.send('eth_getCode', [payer, 'latest'])) as Hex) !== '0x'
+    if (contracts.size > 10_000) contracts.clear()
+    contracts.set(payer, hasCode)
+    return hasCode
+  }
+
+  const isPlainKey = (authorization: Authorization) =>
+    recover(authorizationDigest(domainSeparator, authorization), authorization.signature) === authorization.from
+  const dataOf = (authorization: Authorization) => transferCall(authorization, isPlainKey(authorization))
+
+  const token: Token = {
+    async checkSignature(authorization) {
+      if (isPlainKey(authorization)) return
+      // A contract's signature is judged by the contract, in the simulation of the transfer.
+      if (await isContract(authorization.from)) return
+      throw new PeerHostError('PH_PAY_INVALID', { reason: 'invalid_exact_evm_signature: its payer did not sign it' })
+    },
+
+    async whyNot(authorization) {
+      try {
+        await call(address, dataOf(authorization), sender.address)
+        return undefined
+      } catch (error) {
+        const state = await token.stateOf(authorization)
+        if (state.used) return 'invalid_exact_evm_nonce_already_used: the authorization was used or cancelled'
+        const balance = BigInt(await call(address, `${GET_BALANCE}${pad(authorization.from)}`))
+        if (balance < authorization.value)
+          return 'invalid_exact_evm_insufficient_balance: the payer has not enough USDC'
+        const { shortMessage } = error as { shortMessage?: string }
+        return `invalid_exact_evm_transaction_simulation_failed: ${(shortMessage ?? 'the token refuses it').slice(0, 100)}`
+      }
+    },
+
+    async stateOf({ from, to, value, nonce }) {
+      const used = BigInt(await call(address, `${GET_STATE}${pad(from)}${pad(nonce)}`)) !== 0n
+      if (!used) return { used }
+      const head = BigInt((await provider.send('eth_blockNumber', [])) as Hex)
+      const first = head > LOOK_BACK ? head - LOOK_BACK : 0n
+      const found = (await provider.send('eth_getLogs', [
+        {
+          address,
+          topics: [AUTHORIZATION_USED, `0x${pad(from)}`, nonce],
+          fromBlock: `0x${first.toString(16)}`,
+          toBlock: 'latest',
+        },
+      ])) as Log[]
+      for (const { transactionHash, blockNumber } of found) {
+        const receipt = (await provider.send('eth_getTransactionReceipt', [transactionHash])) as { logs: Log[] } | null
+        const logs = (receipt?.logs ?? []).filter((log) => log.address.toLowerCase() === address)
+        const at = logs.findIndex(
+          ({ topics }) => topics[0] === AUTHORIZATION_USED && topics[1] === `0x${pad(from)}` && topics[2] === nonce,
+        )
+        // The token moves the money right after it marks the authorization: the next transfer is this one's.
+        const transfer = logs.slice(at + 1).find(({ topics }) => topics[0] === TRANSFER)
+        const isOurs =
+          at >= 0 &&
+          transfer?.topics[1] === `0x${pad(from)}` &&
+          transfer.topics[2] === `0x${pad(to)}` &&
+          BigInt(transfer.data) === value
+        if (!isOurs) continue
+        const block = (await provider.send('eth_getBlockByNumber', [blockNumber, false])) as { timestamp: Hex } | null
+        return { used, transaction: transactionHash, blockTime: Number(block?.timestamp ?? 0) }
+      }
+      return { used }
+    },
+
+    submit(authorization) {
+      const isPlain = isPlainKey(authorization)
+      return sender.send({
+        to: address,
+        data: transferCall(authorization, isPlain),
+        gasLimit: isPlain ? TRANSFER_GAS : CONTRACT_WALLET_GAS,
+      })
+    },
+  }
+  return token
+}

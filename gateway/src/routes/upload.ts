@@ -1,0 +1,21 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { acceptUpload, carLimit } from '@peerhost/storage'
+import type { Context } from '../context.ts'
+import { Quota } from '../http/quota.ts'
+import { readBody } from '../http/read-body.ts'
+import { requireAccess } from '../http/require-access.ts'
+import { sendJson } from '../http/send-json.ts'
+
+/** POST /ipfs: a CAR of one file, signed by any wallet, within its quota. Answers `{cid, size}`. */
+export function uploadRoute(context: Context) {
+  const { limits } = context.config
+  const quota = new Quota(limits.uploadBytesPerHour, 3_600_000)
+  return async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const body = await readBody(req, carLimit(limits.maxUploadBytes))
+    const wallet = requireAccess(context, req, body)
+    quota.take(wallet, body.length)
+    const stored = await acceptUpload(context.content, body, { maxBytes: limits.maxUploadBytes })
+    context.log('info', 'content stored', { wallet, cid: stored.cid, size: stored.size })
+    sendJson(req, res, 200, stored)
+  }
+}

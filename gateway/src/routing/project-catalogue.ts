@@ -1,0 +1,171 @@
+import type { RegisteredService, Registry } from '@peerhost/chain'
+import {
+  cidOfDigest,
+  decodeManifest,
+  type Hex,
+  type Manifest,
+  type ManifestFunction,
+  PeerHostError,
+  type Route,
+  toPeerHostError,
+  VERIFICATION_CLASSES,
+} from '@peerhost/protocol'
+import { retrieve, type Source } from '@peerhost/storage'
+import type { Log } from '../log.ts'
+
+/** A function that can be called: what the chain and what its manifest say of it. */
+export interface ServedFunction {
+  service: RegisteredService
+  definition: ManifestFunction
+  /** `<serviceId>:<version>`, as workers name what they have warm. */
+  name: string
+  /** Milliseconds. */
+  timeoutMs: number
+}
+
+/** A route and the function behind it. */
+export interface ServedRoute extends Route {
+  served: ServedFunction
+}
+
+export interface Project {
+  owner: Hex
+  name: string
+  functions: ServedFunction[]
+  routes: ServedRoute[]
+  /** Why functions of it cannot be served, if some cannot. */
+  problem?: PeerHostError
+}
+
+export interface ProjectCatalogueOptions {
+  registry: Registry
+  /** Where manifests are read from, the own store first. */
+  sources: readonly (Source | string)[]
+  log: Log
+  /** Manifests that are kept in memory. */
+  maxManifests?: number
+}
+
+/** Milliseconds after which a manifest that could not be had is tried again. */
+const RETRY_MS = 2_000
+
+function checkManifest(service: RegisteredService, manifest: Manifest): ManifestFunction {
+  const { spec, owner, project } = service
+  const mismatch = (detail: string) => new PeerHostError('PH_MANIFEST_MISMATCH', { detail })
+  if (manifest.owner !== owner || manifest.project !== project) throw mismatch('it is of another owner or project')
+  const definition = manifest.functions.find(({ name }) => name === spec.name)
+  if (!definition) throw mismatch(`it has no function ${spec.name}`)
+  if (definition.codeDigest !== spec.codeDigest) throw mismatch('code digest')
+  if (definition.price !== String(spec.price)) throw mismatch('price')
+  if (definition.runtimeId !== spec.runtimeId) throw mismatch('runtime')
+  if (VERIFICATION_CLASSES[definition.verification] !== spec.class) throw mismatch('verification')
+  return definition
+}
+
+/**
+ * The projects that this gateway serves: the registry's mirror joined with manifests, which are fetched and checked once
+ * and kept in memory.
+ */
+export class ProjectCatalogue {
+  readonly #options: Required<ProjectCatalogueOptions>
+  /** The newest last: insertion order is age. */
+  readonly #manifests = new Map<Hex, Promise<Manifest>>()
+  readonly #failedAt = new Map<Hex, number>()
+  #projects = new Map<string, Project>()
+  readonly #unsubscribe: () => void
+
+  constructor(options: ProjectCatalogueOptions) {
+    this.#options = { maxManifests: 10_000, ...options }
+    this.#unsubscribe = options.registry.onChange(() => {
+      this.#projects = new Map()
+      void this.warmUp()
+    })
+  }
+
+  /** The project as it is now, or undefined where nothing of it is registered. */
+  find(owner: Hex, name: string): Project | Promise<Project | undefined> | undefined {
+    const known = this.#projects.get(`${owner}/${name}`)
+    if (known && !(known.problem && this.#mayRetry())) return known
+    const services = this.#options.registry.project(owner, name)
+    return services.length === 0 ? undefined : this.#load(owner, name, services)
+  }
+
+  /** All projects, of one owner if that is given. */
+  async list(owner?: Hex): Promise<Project[]> {
+    const names = new Map<string, { owner: Hex; project: string }>()
+    for (const service of this.#options.registry.all()) {
+      if (owner && service.owner !== owner) continue
+      names.set(`${service.owner}/${service.project}`, service)
+    }
+    const projects = await Promise.all([...names.values()].map((each) => this.find(each.owner, each.project)))
+    return projects.filter((project) => project !== undefined)
+  }
+
+  /** Fetches the manifests of what is registered, so that first requests do not wait for them. */
+  async warmUp(): Promise<void> {
+    for (const service of this.#options.registry.all())
+      await this.#manifest(service.spec.manifestDigest).catch(() => {}) // told when it is asked for
+  }
+
+  close(): void {
+    this.#unsubscribe()
+  }
+
+  async #load(owner: Hex, name: string, services: RegisteredService[]): Promise<Project> {
+    const projects = this.#projects
+    const project: Project = { owner, name, functions: [], routes: [] }
+    for (const service of services) {
+      try {
+        const definition = checkManifest(service, await this.#manifest(service.spec.manifestDigest))
+        const served: ServedFunction = {
+          service,
+          definition,
+          name: `${service.serviceId}:${service.version}`,
+          timeoutMs: definition.timeout * 1000,
+        }
+        project.functions.push(served)
+        for (const route of definition.routes) project.routes.push({ ...route, served })
+      } catch (error) {
+        project.problem = toPeerHostError(error)
+        const { code, message } = project.problem
+        this.#options.log('warning', 'function not served', {
+          owner,
+          project: name,
+          function: service.function,
+          code,
+          message,
+        })
+      }
+    }
+    // The registry may have moved on meanwhile; then this one was for those who asked before.
+    projects.set(`${owner}/${name}`, project)
+    return project
+  }
+
+  #manifest(digest: Hex): Promise<Manifest> {
+    const known = this.#manifests.get(digest)
+    if (known) return known
+    const failedAt = this.#failedAt.get(digest)
+    if (failedAt !== undefined && Date.now() - failedAt < RETRY_MS)
+      return Promise.reject(new PeerHostError('PH_STORE_NOT_FOUND', { cid: cidOfDigest(digest) }))
+    const manifest = retrieve(cidOfDigest(digest), this.#options.sources, { maxBytes: 1024 * 1024, timeoutMs: 10_000 })
+      .then(decodeManifest)
+      .catch((error) => {
+        this.#manifests.delete(digest)
+        if (this.#failedAt.size > 1_000) this.#failedAt.clear()
+        this.#failedAt.set(digest, Date.now())
+        throw error
+      })
+    this.#manifests.set(digest, manifest)
+    if (this.#manifests.size > this.#options.maxManifests)
+      this.#manifests.delete(this.#manifests.keys().next().value as Hex)
+    return manifest
+  }
+
+  /** Whether a manifest that failed may be asked for again. */
+  #mayRetry(): boolean {
+    const now = Date.now()
+    for (const [digest, at] of this.#failedAt) if (now - at >= RETRY_MS) this.#failedAt.delete(digest)
+    return this.#failedAt.size === 0
+  }
+}

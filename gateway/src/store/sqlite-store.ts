@@ -1,0 +1,296 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { Hex } from '@peerhost/protocol'
+import { GroupCommit } from './group-commit.ts'
+import { SCHEMA } from './sqlite-schema.ts'
+import type { BatchRecord, LogQuery, LogRecord, PaymentRecord, ReceiptRecord, Store } from './store.ts'
+
+export interface SqliteStoreOptions {
+  /** The database's file. */
+  file: string
+  /** Bytes of logs that are kept of one function. */
+  logBytes?: number
+  /** Milliseconds that the answer of a settled payment is kept for a second delivery. */
+  answerMs?: number
+  /** Batches whose receipts are kept after they were anchored. */
+  keepBatches?: number
+}
+
+type Row = Record<string, string | number | bigint | Uint8Array | null>
+
+const PAYMENT_COLUMNS = 'ref, state, binding, "authorization", expires_at, created_at, transaction_hash, answer'
+
+const toPayment = (row: Row): PaymentRecord => ({
+  ref: row.ref as Hex,
+  state: row.state as PaymentRecord['state'],
+  binding: row.binding as Hex,
+  authorization: row.authorization as string,
+  expiresAt: row.expires_at as number,
+  createdAt: row.created_at as number,
+  transaction: (row.transaction_hash as Hex | null) ?? undefined,
+  answer: (row.answer as Uint8Array | null) ?? undefined,
+})
+
+const toBatch = (row: Row): BatchRecord => ({
+  index: row.batch_index as number,
+  headerHash: row.header_hash as Hex,
+  header: row.header as string,
+  dataCid: row.data_cid as string,
+  anchored: row.anchored === 1,
+})
+
+/** The gateway's state in one SQLite file (WAL, every commit on the disk before it counts). */
+export class SqliteStore implements Store {
+  readonly createdAt: number
+  readonly #database: DatabaseSync
+  readonly #commits: GroupCommit
+  readonly #options: Required<Omit<SqliteStoreOptions, 'file'>>
+  readonly #statements = new Map<string, StatementSync>()
+  readonly #logBytes = new Map<string, number>()
+  #closed = false
+
+  constructor({ file, logBytes = 1024 * 1024, answerMs = 24 * 3_600_000, keepBatches = 100 }: SqliteStoreOptions) {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    this.#options = { logBytes, answerMs, keepBatches }
+    this.#database = new DatabaseSync(file)
+    this.#database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000')
+    this.#database.exec(SCHEMA)
+    this.#commits = new GroupCommit(this.#database)
+    this.#run('INSERT OR IGNORE INTO meta VALUES (?, ?)', 'created', String(Date.now()))
+    this.createdAt = Number(this.meta('created'))
+  }
+
+  reserve(payment: PaymentRecord): Promise<PaymentRecord | undefined> {
+    return this.#commits.write(() => {
+      const { changes } = this.#run(
+        `INSERT OR IGNORE INTO payments (${PAYMENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)`,
+        payment.ref,
+        payment.state,
+        payment.binding,
+        payment.authorization,
+        payment.expiresAt,
+        payment.createdAt,
+      )
+      return changes === 1 ? undefined : this.payment(payment.ref)
+    })
+  }
+
+  release(ref: Hex): Promise<void> {
+    return this.#write(() => this.#run("DELETE FROM payments WHERE ref = ? AND state IN ('reserved', 'settling')", ref))
+  }
+
+  payment(ref: Hex): PaymentRecord | undefined {
+    const row = this.#get(`SELECT ${PAYMENT_COLUMNS} FROM payments WHERE ref = ?`, ref)
+    return row && toPayment(row)
+  }
+
+  settling(ref: Hex, answer: Uint8Array): Promise<void> {
+    return this.#write(() =>
+      this.#run("UPDATE payments SET state = 'settling', answer = ? WHERE ref = ? AND state = 'reserved'", answer, ref),
+    )
+  }
+
+  settled(ref: Hex, transaction: Hex, answer: Uint8Array, receipt: ReceiptRecord): Promise<void> {
+    return this.#write(() => {
+      this.#run(
+        "UPDATE payments SET state = 'settled', transaction_hash = ?, answer = ? WHERE ref = ? AND state = 'settling'",
+        transaction,
+        answer,
+        ref,
+      )
+      this.#insertReceipt(receipt)
+    })
+  }
+
+  delivered(ref: Hex): Promise<void> {
+    return this.#write(() =>
+      this.#run("UPDATE payments SET state = 'delivered' WHERE ref = ? AND state = 'settled'", ref),
+    )
+  }
+
+  openPayments(): PaymentRecord[] {
+    return this.#all(
+      `SELECT ${PAYMENT_COLUMNS} FROM payments WHERE state IN ('reserved', 'settling') ORDER BY created_at`,
+    ).map(toPayment)
+  }
+
+  addReceipt(receipt: ReceiptRecord): Promise<void> {
+    return this.#write(() => this.#insertReceipt(receipt))
+  }
+
+  pendingReceipts(limit: number): ReceiptRecord[] {
+    return this.#all(
+      'SELECT receipt_hash, leaf, anchor_by FROM receipts WHERE batch_index IS NULL ORDER BY id LIMIT ?',
+      limit,
+    ).map((row) => ({
+      receiptHash: row.receipt_hash as Hex,
+      leaf: row.leaf as Uint8Array,
+      anchorBy: row.anchor_by as number,
+    }))
+  }
+
+  countPending(): number {
+    return Number(this.#get('SELECT count(*) AS n FROM receipts WHERE batch_index IS NULL')!.n)
+  }
+
+  addBatch(batch: BatchRecord, receipts: readonly Hex[], earnings: readonly (readonly [Hex, bigint])[]): Promise<void> {
+    return this.#write(() => {
+      this.#insertBatch(batch, earnings)
+      for (const hash of receipts)
+        this.#run('UPDATE receipts SET batch_index = ? WHERE receipt_hash = ?', batch.index, hash)
+    })
+  }
+
+  batch(index?: number): BatchRecord | undefined {
+    const row =
+      index === undefined
+        ? this.#get('SELECT * FROM batches ORDER BY batch_index DESC LIMIT 1')
+        : this.#get('SELECT * FROM batches WHERE batch_index = ?', index)
+    return row && toBatch(row)
+  }
+
+  markAnchored(index: number): Promise<void> {
+    return this.#write(() => this.#run('UPDATE batches SET anchored = 1 WHERE batch_index = ?', index))
+  }
+
+  earnings(): { worker: Hex; cumulative: bigint }[] {
+    return this.#all('SELECT worker, cumulative FROM earnings ORDER BY worker').map((row) => ({
+      worker: row.worker as Hex,
+      cumulative: BigInt(row.cumulative as string),
+    }))
+  }
+
+  restoreBatch(batch: BatchRecord, earnings: readonly (readonly [Hex, bigint])[]): Promise<void> {
+    return this.#write(() => {
+      this.#run('DELETE FROM earnings')
+      this.#insertBatch(batch, earnings)
+    })
+  }
+
+  addLog(functionName: string, record: LogRecord): void {
+    const text = JSON.stringify(record)
+    this.#commits
+      .write(() => {
+        this.#run('INSERT INTO logs (function, size, record) VALUES (?, ?, ?)', functionName, text.length, text)
+        this.#trimLogs(functionName, text.length)
+      })
+      .catch(() => {}) // a lost log line fails no request
+  }
+
+  logs({ function: functionName, since, limit }: LogQuery): { cursor: number; record: LogRecord }[] {
+    const rows =
+      since === undefined
+        ? this.#all(
+            'SELECT id, record FROM logs WHERE function = ? ORDER BY id DESC LIMIT ?',
+            functionName,
+            limit,
+          ).reverse()
+        : this.#all(
+            'SELECT id, record FROM logs WHERE function = ? AND id > ? ORDER BY id LIMIT ?',
+            functionName,
+            since,
+            limit,
+          )
+    return rows.map((row) => ({ cursor: row.id as number, record: JSON.parse(row.record as string) as LogRecord }))
+  }
+
+  meta(key: string): string | undefined {
+    return this.#get('SELECT value FROM meta WHERE key = ?', key)?.value as string | undefined
+  }
+
+  setMeta(key: string, value: string): void {
+    this.#commits.write(() => this.#run('INSERT OR REPLACE INTO meta VALUES (?, ?)', key, value)).catch(() => {})
+  }
+
+  prune(now: number): Promise<void> {
+    return this.#write(() => {
+      // A record outlives its authorization, or the same payment could run a second time.
+      this.#run(
+        "DELETE FROM payments WHERE state IN ('settled', 'delivered') AND created_at < ? AND expires_at < ?",
+        now - this.#options.answerMs,
+        now - 3_600_000,
+      )
+      const last = this.#get('SELECT max(batch_index) AS n FROM batches WHERE anchored = 1')?.n
+      if (typeof last === 'number')
+        this.#run('DELETE FROM receipts WHERE batch_index < ?', last - this.#options.keepBatches)
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#commits.flush()
+    this.#database.close()
+  }
+
+  #insertReceipt({ receiptHash, leaf, anchorBy }: ReceiptRecord): void {
+    this.#run(
+      'INSERT OR IGNORE INTO receipts (receipt_hash, leaf, anchor_by) VALUES (?, ?, ?)',
+      receiptHash,
+      leaf,
+      anchorBy,
+    )
+  }
+
+  #insertBatch(batch: BatchRecord, earnings: readonly (readonly [Hex, bigint])[]): void {
+    const { index, headerHash, header, dataCid, anchored } = batch
+    this.#run(
+      'INSERT OR REPLACE INTO batches (batch_index, header_hash, header, data_cid, anchored) VALUES (?, ?, ?, ?, ?)',
+      index,
+      headerHash,
+      header,
+      dataCid,
+      anchored ? 1 : 0,
+    )
+    for (const [worker, cumulative] of earnings)
+      this.#run('INSERT OR REPLACE INTO earnings VALUES (?, ?)', worker, String(cumulative))
+  }
+
+  /** Keeps a function's logs below the limit; the oldest go first, a quarter at a time. */
+  #trimLogs(functionName: string, added: number): void {
+    let bytes = this.#logBytes.get(functionName)
+    bytes =
+      bytes === undefined
+        ? Number(this.#get('SELECT total(size) AS n FROM logs WHERE function = ?', functionName)!.n)
+        : bytes + added
+    if (bytes > this.#options.logBytes) {
+      const target = bytes - (this.#options.logBytes * 3) / 4
+      let freed = 0
+      let last = 0
+      for (const row of this.#all('SELECT id, size FROM logs WHERE function = ? ORDER BY id', functionName)) {
+        if (freed >= target) break
+        freed += row.size as number
+        last = row.id as number
+      }
+      this.#run('DELETE FROM logs WHERE function = ? AND id <= ?', functionName, last)
+      bytes -= freed
+    }
+    this.#logBytes.set(functionName, bytes)
+  }
+
+  #write(run: () => unknown): Promise<void> {
+    return this.#commits.write(() => void run())
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql)
+    if (!statement) {
+      statement = this.#database.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+
+  #run(sql: string, ...values: (string | number | Uint8Array | null)[]) {
+    return this.#statement(sql).run(...values)
+  }
+
+  #get(sql: string, ...values: (string | number)[]): Row | undefined {
+    return this.#statement(sql).get(...values) as Row | undefined
+  }
+
+  #all(sql: string, ...values: (string | number)[]): Row[] {
+    return this.#statement(sql).all(...values) as Row[]
+  }
+}
