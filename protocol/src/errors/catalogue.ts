@@ -374,6 +374,11 @@ export const CATALOGUE = {
     'The function’s response is malformed: {detail}',
     'Return {statusCode, headers, body}.',
   ),
+  PH_RUN_FORBIDDEN: user(
+    502,
+    'The function made a system call that the sandbox forbids',
+    'Nothing that a handler needs is forbidden; look at what its dependencies do.',
+  ),
   PH_RUN_CANCELLED: remote(503, 'The execution was cancelled', 'Its caller lost interest.'),
 
   // Sandbox and host

@@ -1,0 +1,93 @@
+import { once } from 'node:events'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { PeerHostError } from '@peerhost/protocol'
+import { findCgroups } from '../cgroup/find-cgroups.ts'
+import type { Cgroups } from '../cgroup/types.ts'
+import { buildJailRoot } from './jail-root.ts'
+import { abandonedFolders, createRunFolder, type RunFolder, removeRunFolder } from './run-folder.ts'
+import { startWatchdog } from './watchdog.ts'
+
+const FIRST_OUTSIDE_ID = 200_000
+const IDS_PER_FOLDER = 1000
+
+/** What all jails of one sandbox share on this machine. */
+export interface Host {
+  nsjail: string
+  /** What jails see as their root: on a tmpfs of our own for root. */
+  jailRoot: string
+  runFolder: RunFolder
+  /** Undefined where control groups may not be used and `cgroups: 'auto'` allows that. */
+  cgroups?: Cgroups
+  /** Our own mount namespace, to come back to; -1 without root. */
+  mountNamespace: number
+  /** A slot's number, free again after `release`. */
+  takeSlot(): number
+  releaseSlot(slot: number): void
+  /** User and group outside of a slot's jail; undefined without root: the caller's own. */
+  outsideId(slot: number): number | undefined
+  close(): Promise<void>
+}
+
+export interface HostOptions {
+  nsjail: string
+  node: string
+  cgroups: 'required' | 'auto'
+  onLog(line: string): void
+}
+
+/** Sweeps what dead sandboxes left, and sets up a run folder, the jails' root and control groups. */
+export function createHost({ nsjail, node, cgroups: wanted, onLog }: HostOptions): Host {
+  const found = findCgroups()
+  const { cgroups } = found
+  if (!cgroups && wanted === 'required') {
+    throw new PeerHostError('PH_SANDBOX_UNAVAILABLE', { detail: `${found.reason}. ${found.fix}` })
+  }
+  if (!cgroups) onLog(`sandbox: no memory, process and CPU limits by control group: ${found.reason}`)
+  for (const { number, path } of abandonedFolders()) {
+    cgroups?.sweep(number)
+    removeRunFolder(path)
+    onLog(`sandbox: removed what an earlier one left at ${path}`)
+  }
+  const runFolder = createRunFolder()
+  if (!runFolder.ownTmpfs) onLog('sandbox: its files lie in a plain folder: only root can mount a tmpfs for them')
+  cgroups?.sweep(runFolder.number)
+  const watchdog = startWatchdog(runFolder.path, cgroups?.foldersOf(runFolder.number) ?? [])
+  mkdirSync(join(runFolder.path, 'slots'), { mode: 0o711 })
+  const jailRoot = join(runFolder.path, 'root')
+  try {
+    buildJailRoot(jailRoot, node)
+  } catch (error) {
+    watchdog.stdin!.end()
+    throw new PeerHostError('PH_SANDBOX_UNAVAILABLE', { detail: (error as Error).message }, { cause: error })
+  }
+  const slots = new Set<number>()
+  const isRoot = process.getuid!() === 0
+  const mountNamespace = isRoot ? openSync('/proc/self/ns/mnt', 'r') : -1
+
+  return {
+    nsjail,
+    jailRoot,
+    runFolder,
+    cgroups,
+    mountNamespace,
+    takeSlot() {
+      let slot = 0
+      while (slots.has(slot)) slot++
+      slots.add(slot)
+      return slot
+    },
+    releaseSlot: (slot) => void slots.delete(slot),
+    outsideId: (slot) =>
+      isRoot ? FIRST_OUTSIDE_ID + runFolder.number * IDS_PER_FOLDER + (slot % IDS_PER_FOLDER) : undefined,
+    async close() {
+      const ended = once(watchdog, 'exit')
+      watchdog.ref()
+      watchdog.stdin!.end('done\n')
+      await ended
+      cgroups?.sweep(runFolder.number)
+      if (mountNamespace >= 0) closeSync(mountNamespace)
+      removeRunFolder(runFolder.path)
+    },
+  }
+}

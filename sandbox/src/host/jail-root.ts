@@ -1,0 +1,58 @@
+import { execFileSync } from 'node:child_process'
+import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Where the harness lies, beside `src` as beside `dist`. */
+export const HARNESS_FOLDER = fileURLToPath(new URL('../../harness/', import.meta.url))
+
+/** The harness's files, relative to its folder, sorted: they are hashed for the runtime id. */
+export function harnessFiles(): string[] {
+  return readdirSync(HARNESS_FOLDER, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(cjs|kafel)$/.test(name))
+    .map((name) => name.replaceAll('\\', '/'))
+    .sort()
+}
+
+const require = createRequire(import.meta.url)
+
+const KOFFI_SOURCE = ['index.cjs', 'src/static.cjs', 'src/trampolines.cjs'].map((name) => `src/koffi/${name}`)
+const KOFFI_FILES = ['package.json', 'index.cjs', ...KOFFI_SOURCE]
+
+/** The native library of koffi and the little JavaScript that loads it; its sources stay outside. */
+function copyKoffi(target: string): void {
+  const koffi = dirname(require.resolve('koffi'))
+  const platform = `@koromix/koffi-linux-${process.arch}`
+  const binary = dirname(createRequire(join(koffi, 'index.cjs')).resolve(platform))
+  for (const name of KOFFI_FILES) copyInto(koffi, join(target, 'koffi'), name)
+  for (const name of readdirSync(binary, { recursive: true, encoding: 'utf8' })) {
+    if (!name.includes('musl') && statSync(join(binary, name)).isFile()) copyInto(binary, join(target, platform), name)
+  }
+}
+
+function copyInto(from: string, to: string, name: string): void {
+  mkdirSync(dirname(join(to, name)), { recursive: true })
+  copyFileSync(join(from, name), join(to, name))
+}
+
+/** Libraries that a program is linked with, as the dynamic linker finds them. */
+function librariesOf(program: string): string[] {
+  const listing = execFileSync('ldd', [program], { encoding: 'utf8', env: { PATH: process.env.PATH } })
+  return [...listing.matchAll(/(\/\S+) \(0x/g)].map((match) => match[1]!)
+}
+
+/**
+ * Builds what a jail sees: Node, its libraries and the harness, nothing else. Read-only inside.
+ *
+ * @param folder an empty folder, best a tmpfs of our own
+ */
+export function buildJailRoot(folder: string, node: string): void {
+  for (const name of ['app', 'dev', 'run', 'tmp', 'var/task']) mkdirSync(join(folder, name), { recursive: true })
+  writeFileSync(join(folder, 'dev/null'), '')
+  copyFileSync(node, join(folder, 'node'))
+  chmodSync(join(folder, 'node'), 0o755)
+  for (const library of librariesOf(node)) copyInto('/', folder, library)
+  for (const name of harnessFiles()) cpSync(join(HARNESS_FOLDER, name), join(folder, 'app', name))
+  copyKoffi(join(folder, 'app/node_modules'))
+}

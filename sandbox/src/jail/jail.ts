@@ -1,0 +1,405 @@
+import type { ChildProcess } from 'node:child_process'
+import { chmodSync, closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { CgroupSlot } from '../cgroup/types.ts'
+import { type Deferred, deferred } from '../deferred.ts'
+import type { Host } from '../host/host.ts'
+import { getNatives } from '../host/natives.ts'
+import type { ResponseStream } from '../types.ts'
+import type { Answer } from './answer.ts'
+import { ChildCheck } from './child-check.ts'
+import { ChildEnded, InitFailed, JailEnded, RefusedLoad } from './ends.ts'
+import { Execution } from './execution.ts'
+import { encodeFrame, FRAME } from './frame.ts'
+import { heapFlag, NODE_FLAGS } from './node-flags.ts'
+import { TMP_OPTIONS } from './nsjail-config.ts'
+import { peerOf } from './peer.ts'
+import { busyThreads, childrenOf, leftByLoad, type Picture, shareableDescriptors, takePicture } from './picture.ts'
+import { spawnInJail } from './spawn-in-jail.ts'
+import { Watch } from './watch.ts'
+
+const MEGABYTE = 1024 * 1024
+const START_MS = 15_000
+const END_MS = 50
+const IDLE_MS = 100
+const CPU_PERIOD_MS = 100
+const CLOCK_TICK_MS = 11 // of the coarsest kernel clock that stamps files
+const CLEAN_UP_MS = 10
+const CLEAN_UP_ROUNDS = 500
+const MAX_START_LOG = 16 * 1024
+const MAX_PROCESSES = 64
+const SIGKILL = 9
+const GO = Buffer.alloc(1)
+
+/** Where children are forked: in a zygote that has loaded the bundle, or in one that never runs user code. */
+export type ForkPoint = 'blank' | 'loaded'
+
+/** What a blank jail is given, once. */
+export interface Order {
+  forkPoint: ForkPoint
+  /** For harness/function.cjs. */
+  settings: Record<string, unknown>
+  source: Buffer
+  codeCache: Buffer | undefined
+  /** Milliseconds that the bundle may take to load. */
+  loadMs: number
+}
+
+/**
+ * The worker's side of one jail: starts it, hands it a bundle, accepts one child per execution, looks at it from outside.
+ * Whatever is not as it should be ends the jail.
+ */
+export class Jail {
+  readonly memorySize: number
+  readonly slot: number
+  /** Settles when nothing of the jail is left. */
+  readonly gone: Promise<void>
+  forkPoint: ForkPoint = 'blank'
+  /** Why this jail is not used any more. */
+  failure: string | undefined
+  /** Called when an execution has ended. */
+  onSettle: () => void = () => {}
+  /** Called once when the jail ends, for whatever reason. */
+  onEnd: () => void = () => {}
+  readonly #host: Host
+  readonly #folder: string
+  readonly #cgroup: CgroupSlot | undefined
+  /** What waits for a step of the jail is told of its end. */
+  readonly #waits = new Set<(error: unknown) => void>()
+  readonly #gone = deferred()
+  #process!: ChildProcess
+  #server!: Server
+  #zygote = 0
+  #zygotePidfd = -1
+  #mountNamespace = -1
+  #startLog = ''
+  #blank!: Picture
+  #watch: Watch | undefined
+  #check: ChildCheck | undefined
+  #execution: Execution | undefined
+  #orderedChild = false
+  #loadMs = 0
+  #firstChild = true
+  #statusBytes = 0
+  #statusAwaited = 0
+  #status: Deferred<void> | undefined
+  #throttled = ''
+  #outOfMemory = false
+  #childConnected = deferred()
+
+  private constructor(host: Host, memorySize: number) {
+    this.#host = host
+    this.memorySize = memorySize
+    this.gone = this.#gone.promise
+    this.slot = host.takeSlot()
+    this.#folder = join(host.runFolder.path, 'slots', String(this.slot))
+    try {
+      mkdirSync(join(this.#folder, 'run'), { recursive: true, mode: 0o711 })
+      const limits = { memory: memorySize * MEGABYTE, pids: MAX_PROCESSES }
+      this.#cgroup = host.cgroups?.createSlot(host.runFolder.number, this.slot, limits)
+    } catch (error) {
+      host.releaseSlot(this.slot)
+      throw error
+    }
+  }
+
+  /** Starts a jail that knows no bundle yet. */
+  static async start(host: Host, memorySize: number): Promise<Jail> {
+    const jail = new Jail(host, memorySize)
+    try {
+      await jail.#listen()
+      await jail.#spawn()
+      return jail
+    } catch (error) {
+      jail.#end((error as Error).message)
+      throw new JailEnded(`${jail.failure}: ${jail.#startLog}`, jail.ranOutOfMemory())
+    }
+  }
+
+  /** Processes of the jail, for measurements. */
+  get pids(): { zygote: number; child: number | undefined } {
+    return { zygote: this.#zygote, child: this.#execution?.pid }
+  }
+
+  /** Folder with the jail's sockets, seen inside as /run. */
+  get socketFolder(): string {
+    return join(this.#folder, 'run')
+  }
+
+  /** True for the process that runs the current execution. */
+  isExecution(pid: number): boolean {
+    return this.#execution?.pid === pid
+  }
+
+  /** True while the execution has its request. */
+  get isAsked(): boolean {
+    return this.#execution?.isAsked ?? false
+  }
+
+  /** Adds a line of the worker's to what the execution has logged. */
+  addLog(line: string): void {
+    this.#execution?.logs.add(Buffer.from(`${line}\n`))
+  }
+
+  async #listen(): Promise<void> {
+    this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket))
+    this.#server.on('error', (error) => this.#end(error.message))
+    const path = join(this.socketFolder, 'worker.sock')
+    await new Promise<void>((resolve) => this.#server.listen(path, 4, resolve))
+    chmodSync(this.socketFolder, 0o755)
+    chmodSync(path, 0o777) // who connects is decided by SO_PEERCRED
+  }
+
+  async #spawn(): Promise<void> {
+    const argv = ['/node', ...NODE_FLAGS, heapFlag(this.memorySize), '/app/harness.cjs']
+    const outsideId = this.#host.outsideId(this.slot)
+    const sockets = this.socketFolder
+    const [host, folder, cgroup] = [this.#host, this.#folder, this.#cgroup]
+    this.#process = spawnInJail({ host, folder, cgroup, argv, outsideId, sockets, passStatus: true })
+    this.#process.on('error', (error) => this.#end(error.message))
+    this.#process.on('exit', () => this.#end('the jail ended'))
+    const [, out, errors, status] = this.#process.stdio
+    for (const stream of [out, errors]) stream!.on('data', (bytes: Buffer) => this.#receiveStartLog(bytes))
+    status!.on('data', (bytes: Buffer) => this.#receiveStatus(bytes.length))
+    await this.#within(this.#nextStatus(), START_MS, 'the jail did not start')
+    this.#zygote = this.#look(() => childrenOf(this.#process.pid!)[0]!)
+    this.#zygotePidfd = getNatives().openPidfd(this.#zygote)
+    this.#check = this.#look(() => new ChildCheck(this.#zygote))
+    await this.#untilIdle('order')
+    this.#blank = this.#look(() => takePicture(this.#zygote))
+  }
+
+  #receiveStartLog(bytes: Buffer): void {
+    if (this.#startLog.length < MAX_START_LOG) this.#startLog += bytes.toString('utf8')
+  }
+
+  /** Each step of the zygote (blank, ready, execution over) is one byte that carries nothing else. */
+  #receiveStatus(count: number): void {
+    this.#statusBytes += count
+    if (this.#statusBytes > this.#statusAwaited) this.#end('a status that nobody waits for')
+    else if (this.#statusBytes === this.#statusAwaited) this.#status?.resolve()
+  }
+
+  #nextStatus(): Promise<void> {
+    this.#statusAwaited++
+    this.#status = deferred()
+    return this.#status.promise
+  }
+
+  /** Waits for one step of the jail; whatever goes wrong meanwhile ends the jail. */
+  #within<T>(step: Promise<T>, ms: number, message: string): Promise<T> {
+    if (this.failure !== undefined) return Promise.reject(new JailEnded(this.failure, this.ranOutOfMemory()))
+    return new Promise<T>((resolve, reject) => {
+      // A timer of a busy worker may be late itself: what has arrived by then is looked at first.
+      const timer = setTimeout(() => setImmediate(() => this.#waits.has(failed) && this.#end(message)), ms)
+      const over = () => {
+        clearTimeout(timer)
+        this.#waits.delete(failed)
+      }
+      const failed = (error: unknown) => {
+        over()
+        reject(error)
+      }
+      this.#waits.add(failed)
+      step.then((value) => {
+        over()
+        resolve(value)
+      }, failed)
+    })
+  }
+
+  /** Looks at the zygote from outside; one that has just died has no files under /proc any more. */
+  #look<T>(at: () => T): T {
+    try {
+      return at()
+    } catch (error) {
+      throw this.#end((error as Error).message)
+    }
+  }
+
+  async #untilIdle(main: 'order' | 'child'): Promise<void> {
+    let busy = this.#look(() => busyThreads(this.#zygote, main))
+    for (let waited = 0; busy.length > 0 && waited < IDLE_MS; waited += 2) {
+      await sleep(2)
+      busy = this.#look(() => busyThreads(this.#zygote, main))
+    }
+    if (busy.length > 0) throw this.#end(busy.join(', '))
+  }
+
+  /**
+   * Gives a blank jail its bundle, once. Throws RefusedLoad where executions would share what the load left behind, or
+   * where it did not end; the jail has ended then.
+   */
+  async handOver({ forkPoint, settings, source, codeCache, loadMs }: Order): Promise<void> {
+    this.forkPoint = forkPoint
+    this.#loadMs = loadMs
+    try {
+      const order = { ...settings, forkPoint, descriptors: shareableDescriptors(this.#blank) }
+      const orders = this.#process.stdin!
+      orders.write(encodeFrame(FRAME.order, order))
+      orders.write(encodeFrame(FRAME.order, undefined, source))
+      orders.write(encodeFrame(FRAME.order, undefined, codeCache))
+      await this.#within(this.#nextStatus(), loadMs, 'the load did not end')
+      await this.#untilIdle('order')
+      const ready = this.#look(() => takePicture(this.#zygote))
+      const left = leftByLoad(this.#blank, ready)
+      if (left.length > 0) throw this.#end(left.join(', '))
+      this.#watch = this.#look(() => new Watch(this.#zygote))
+      this.#throttled = this.#cgroup?.throttled() ?? ''
+    } catch (error) {
+      throw new RefusedLoad((error as Error).message)
+    }
+  }
+
+  /** Has the next child forked; settles when that waits for its request. Throws InitFailed and JailEnded. */
+  async prepare(): Promise<void> {
+    this.#orderedChild = true
+    this.#process.stdin!.write(GO)
+    const connected = this.#connected()
+    await this.#within(connected, START_MS, 'no child connected')
+    const execution = this.#execution!
+    if (this.#firstChild) await this.#untilIdle('child')
+    this.#firstChild = false
+    await this.#loaded(execution)
+  }
+
+  async #loaded(execution: Execution): Promise<void> {
+    try {
+      const failure = await this.#within(execution.ready.promise, this.#loadMs, 'the load did not end')
+      if (!failure) return
+      throw new InitFailed(failure, false, execution.finishLogs())
+    } catch (error) {
+      const logs = execution.finishLogs()
+      const outOfMemory = this.ranOutOfMemory()
+      this.#end((error as Error).message)
+      if (error instanceof InitFailed) throw error
+      if (this.forkPoint === 'loaded') throw new RefusedLoad((error as Error).message)
+      const errorType = error instanceof ChildEnded ? 'Runtime.ExitError' : 'Runtime.InitError'
+      throw new InitFailed({ errorType, errorMessage: (error as Error).message, trace: [] }, outOfMemory, logs)
+    }
+  }
+
+  async #connected(): Promise<void> {
+    await this.#childConnected.promise
+    await this.#execution!.connected.promise
+  }
+
+  #accept(socket: Socket): void {
+    const pid = peerOf(socket)
+    if (this.#execution && pid === this.#execution.pid) {
+      this.#execution.add(socket)
+      return
+    }
+    if (this.#orderedChild && !this.#execution && this.#check!.isFreshChild(pid)) {
+      this.#orderedChild = false
+      this.#execution = new Execution(pid, (reason) => this.#end(reason))
+      this.#execution.add(socket)
+      this.#childConnected.resolve()
+      return
+    }
+    socket.destroy()
+    this.#end(`a connection from process ${pid}, which is not the child that was ordered`)
+  }
+
+  /**
+   * One request, one answer. Throws ChildEnded, BadAnswer, AnswerTooLarge, JailEnded.
+   *
+   * @param request a whole frame
+   */
+  run(request: Buffer, kind: 'http' | 'event', stream: ResponseStream | undefined): Promise<Answer> {
+    return this.#execution!.ask(request, kind, stream)
+  }
+
+  /** What the execution has logged so far; of the first one at `loaded`, also what the load has. */
+  takeLogs(): string {
+    const loaded = this.#startLog
+    this.#startLog = ''
+    return loaded + (this.#execution?.finishLogs() ?? '')
+  }
+
+  /**
+   * Ends the execution and looks at the jail, before anything else runs in it. Throws JailEnded where something is left.
+   * Gives how the child ended (a wait status), where the kernel tells.
+   */
+  async settle(): Promise<number | undefined> {
+    await this.#within(this.#nextStatus(), END_MS, `the child was alive ${END_MS} ms after its answer`)
+    const execution = this.#execution!
+    const status = execution.exitStatus()
+    execution.close()
+    this.onSettle()
+    this.#execution = undefined
+    this.#childConnected = deferred()
+    const left = this.#look(() => this.#watch!.look())
+    if (left !== undefined) throw this.#end(`left by an execution: ${left}`)
+    if (this.#watch!.temporaryTouched()) await this.#renewTemporary()
+    await this.#payDebt()
+    return status
+  }
+
+  /** A fresh tmpfs: cleared files would leave times and numbers behind. */
+  async #renewTemporary(): Promise<void> {
+    if (this.#host.mountNamespace < 0) throw this.#end('left by an execution: /tmp changed')
+    if (this.#mountNamespace < 0) this.#mountNamespace = this.#look(() => openSync(`/proc/${this.#zygote}/ns/mnt`, 'r'))
+    const done = getNatives().replaceTmpfs(this.#mountNamespace, this.#host.mountNamespace, '/tmp', TMP_OPTIONS)
+    if (!done) throw this.#end('left by an execution: /tmp changed, and no other could be mounted')
+    this.#look(() => this.#watch!.openTemporary())
+    // A change within the tick of the clock in which it was mounted would not show.
+    await sleep(CLOCK_TICK_MS)
+  }
+
+  /** After CPU throttling the next execution would start with what is left of a quota that this one used up. */
+  async #payDebt(): Promise<void> {
+    const throttled = this.#cgroup?.throttled() ?? ''
+    if (throttled === this.#throttled) return
+    this.#throttled = throttled
+    await sleep(CPU_PERIOD_MS)
+  }
+
+  /** True if the kernel killed a process of the jail for want of memory. */
+  ranOutOfMemory(): boolean {
+    try {
+      this.#outOfMemory ||= this.#cgroup?.ranOutOfMemory() ?? false
+    } catch {} // the group is gone
+    return this.#outOfMemory
+  }
+
+  #end(reason: string): JailEnded {
+    if (this.failure !== undefined) return new JailEnded(this.failure, this.ranOutOfMemory())
+    this.failure = reason
+    const end = new JailEnded(reason, this.ranOutOfMemory())
+    if (this.#zygotePidfd >= 0) getNatives().signal(this.#zygotePidfd, SIGKILL)
+    this.#process?.kill('SIGKILL')
+    for (const failed of [...this.#waits]) failed(end)
+    this.#server?.close()
+    this.#execution?.close()
+    void this.#cleanUp()
+    this.onEnd()
+    return end
+  }
+
+  /** Ends the jail. The reason is for logs. */
+  close(reason = 'closed by the worker'): void {
+    this.#end(reason)
+  }
+
+  async #cleanUp(): Promise<void> {
+    const child = this.#process
+    if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+      await new Promise((resolve) => child.once('exit', resolve))
+    }
+    for (const stream of child?.stdio ?? []) stream?.destroy()
+    this.#watch?.close()
+    this.#check?.close()
+    for (const fd of [this.#zygotePidfd, this.#mountNamespace]) if (fd >= 0) closeSync(fd)
+    this.#zygotePidfd = this.#mountNamespace = -1
+    // The kernel takes a moment to take apart what the jail's processes held.
+    for (let round = 0; this.#cgroup && !this.#cgroup.remove() && round < CLEAN_UP_ROUNDS; round++)
+      await sleep(CLEAN_UP_MS)
+    this.#cgroup?.close()
+    rmSync(this.#folder, { recursive: true, force: true })
+    this.#host.releaseSlot(this.slot)
+    this.#gone.resolve()
+  }
+}

@@ -1,0 +1,154 @@
+import { availableParallelism } from 'node:os'
+import type { Host } from '../host/host.ts'
+import { Jail } from '../jail/jail.ts'
+import { IDLE_MB, type MemoryBudget } from './memory-budget.ts'
+
+const SIZES_KEPT = 4
+const REPLENISH_DELAY_MS = 20 // first the request that took one
+const RETRY_MS = 1000
+
+/**
+ * Jails that wait warmed without a bundle, for each memorySize in use, so that a cold start costs the bundle's load alone.
+ * Each is given away once; others take its place in the background.
+ */
+export class BlankJails {
+  readonly #host: Host
+  readonly #budget: MemoryBudget
+  readonly #count: number
+  readonly #onLog: (line: string) => void
+  /** By memorySize, the one used last at the end. */
+  readonly #waiting = new Map<number, Jail[]>()
+  readonly #all = new Set<Jail>()
+  #starting = 0
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+  /** How long a start takes, ms. */
+  startMs = 150
+
+  /** @param count of each memorySize */
+  constructor(host: Host, budget: MemoryBudget, count: number, onLog: (line: string) => void) {
+    this.#host = host
+    this.#budget = budget
+    this.#count = count
+    this.#onLog = onLog
+  }
+
+  /** Jails that wait, of all sizes. */
+  get size(): number {
+    return this.#all.size
+  }
+
+  /** Has jails of this size wait. */
+  use(memorySize: number): void {
+    const jails = this.#waiting.get(memorySize) ?? []
+    this.#waiting.delete(memorySize)
+    this.#waiting.set(memorySize, jails)
+    if (this.#waiting.size > SIZES_KEPT) {
+      const [oldest, unused] = this.#waiting.entries().next().value!
+      this.#waiting.delete(oldest)
+      for (const jail of unused) jail.close('no function of this size is in use')
+    }
+    this.#replenishSoon(0)
+  }
+
+  has(memorySize: number): boolean {
+    return (this.#waiting.get(memorySize)?.length ?? 0) > 0
+  }
+
+  /** A blank jail, waiting or started now. Throws JailEnded. */
+  async take(memorySize: number): Promise<Jail> {
+    const jail = this.#waiting.get(memorySize)?.shift()
+    this.use(memorySize)
+    if (!jail) {
+      await this.#budget.take(IDLE_MB)
+      return this.#start(memorySize)
+    }
+    this.#all.delete(jail)
+    jail.onEnd = () => {}
+    this.#replenishSoon(REPLENISH_DELAY_MS)
+    return jail
+  }
+
+  /** Gives back the memory of one that waits; false if there is none. */
+  evict(): boolean {
+    for (const jails of this.#waiting.values()) {
+      const jail = jails.pop()
+      if (!jail) continue
+      jail.close('its memory is needed')
+      return true
+    }
+    return false
+  }
+
+  /** Starts a jail whose memory has been taken from the budget, and gives that back when the jail is gone. */
+  async #start(memorySize: number): Promise<Jail> {
+    this.#starting++
+    const started = performance.now()
+    const giveBack = () => this.#budget.give(IDLE_MB)
+    try {
+      const jail = await Jail.start(this.#host, memorySize).catch((error) => {
+        giveBack()
+        throw error
+      })
+      void jail.gone.then(giveBack)
+      this.startMs += (performance.now() - started - this.startMs) / 4
+      return jail
+    } finally {
+      this.#starting--
+    }
+  }
+
+  #replenishSoon(ms: number): void {
+    if (this.#timer || this.#closed) return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#replenish()
+    }, ms)
+    this.#timer.unref()
+  }
+
+  #replenish(): void {
+    if (this.#closed || this.#starting >= availableParallelism()) return
+    for (const [memorySize, jails] of [...this.#waiting].reverse()) {
+      if (jails.length >= this.#count) continue
+      if (!this.#budget.hasRoom(IDLE_MB)) {
+        this.#replenishSoon(RETRY_MS)
+        return
+      }
+      void this.#budget.take(IDLE_MB)
+      this.#start(memorySize).then(
+        (jail) => this.#add(memorySize, jail),
+        (error: Error) => {
+          this.#onLog(`sandbox: ${error.message}`)
+          this.#replenishSoon(RETRY_MS)
+        },
+      )
+      return
+    }
+  }
+
+  #add(memorySize: number, jail: Jail): void {
+    const jails = this.#waiting.get(memorySize)
+    if (this.#closed || !jails || jails.length >= this.#count) {
+      jail.close('not needed any more')
+      return
+    }
+    jails.push(jail)
+    this.#all.add(jail)
+    jail.onEnd = () => {
+      this.#all.delete(jail)
+      const index = jails.indexOf(jail)
+      if (index >= 0) jails.splice(index, 1)
+      this.#replenishSoon(REPLENISH_DELAY_MS)
+    }
+    this.#replenishSoon(0)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    const jails = [...this.#all]
+    for (const jail of jails) jail.close()
+    await Promise.all(jails.map((jail) => jail.gone))
+  }
+}
