@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { connectChain, createRegistry, createSender, type RegistryPersistence } from '@peerhost/chain'
 import { formatUsdc, type Hex, PeerHostError } from '@peerhost/protocol'
 import { createSigner, recover } from '@peerhost/protocol/native'
-import { createSandbox, runtimeIds } from '@peerhost/sandbox'
+import { createSandbox, runtimeId } from '@peerhost/sandbox'
 import { createStore } from '@peerhost/storage'
 import { claimEarnings, claimRegularly } from './claims/claim-earnings.ts'
 import { FunctionSource } from './functions/function-source.ts'
@@ -98,13 +98,14 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
       recover,
       signer,
       worker: address,
-      runtimeIds: runtimeIds(),
+      runtimeIds: [runtimeId()],
       sandbox,
       functions,
       receipts,
       log,
       capacity,
       busy: new Set(),
+      names: new Map(),
     }
 
     const sessions = config.gateways.map((url) => openSession(url, parts))

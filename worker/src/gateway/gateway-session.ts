@@ -1,4 +1,4 @@
-import type { Registry } from '@peerhost/chain'
+import type { RegisteredService, Registry } from '@peerhost/chain'
 import {
   type AcceptanceFrame,
   type AssignFrame,
@@ -20,7 +20,7 @@ import {
   toHex,
   toPeerHostError,
 } from '@peerhost/protocol'
-import type { Sandbox } from '@peerhost/sandbox'
+import { functionKey, type Sandbox, type SandboxFunction } from '@peerhost/sandbox'
 import type { FunctionSource } from '../functions/function-source.ts'
 import { makeReceipt } from '../receipts/make-receipt.ts'
 import type { ReceiptStore } from '../receipts/receipt-store.ts'
@@ -43,8 +43,11 @@ export interface SessionParts {
   capacity: number
   /** Executions under way, over all gateways. */
   busy: Set<string>
+  /** The sandbox's keys of functions to the names that gateways know: `<serviceId>:<version>`. */
+  names: Map<string, string>
 }
 
+const MAX_NAMES = 10_000
 /** A stream's peer that reads this slowly holds no more of its response here than this, in bytes. */
 const MAX_STREAM_BUFFER = 8 * 1024 * 1024
 
@@ -69,8 +72,18 @@ export class GatewaySession {
 
   /** Says what is warm and how much is under way. */
   sendStatus(): void {
-    const { sandbox, busy, capacity } = this.#parts
-    this.#connection.send({ type: 'status', warm: sandbox.warm(), busy: busy.size, capacity })
+    const { sandbox, busy, capacity, names } = this.#parts
+    const warm = sandbox.warm().flatMap((key) => names.get(key) ?? [])
+    this.#connection.send({ type: 'status', warm, busy: busy.size, capacity })
+  }
+
+  /** A registered function, ready to be run. */
+  async #find(service: RegisteredService): Promise<SandboxFunction> {
+    const { functions, names } = this.#parts
+    const fn = await functions.find(service)
+    if (names.size > MAX_NAMES) names.clear()
+    names.set(functionKey(fn), `${service.serviceId}:${service.version}`)
+    return fn
   }
 
   /** The gateway is gone: nobody waits for what runs for it. */
@@ -79,7 +92,7 @@ export class GatewaySession {
   }
 
   async #assign(frame: AssignFrame): Promise<void> {
-    const { domain, registry, recover, worker, runtimeIds, sandbox, functions, receipts, signer, busy, capacity, log } =
+    const { domain, registry, recover, worker, runtimeIds, sandbox, receipts, signer, busy, capacity, log } =
       this.#parts
     const { id } = frame
     let key: Hex | undefined
@@ -102,7 +115,7 @@ export class GatewaySession {
       if (busy.size >= capacity) return this.#refuse(id, 'PH_GATEWAY_BUSY', 'this worker has enough to do')
       key = checked.assignmentHash
       busy.add(key)
-      const fn = await functions.find(checked.service)
+      const fn = await this.#find(checked.service)
       const cancel = new AbortController()
       this.#running.set(id, cancel)
       const result = await sandbox.execute(
@@ -170,13 +183,13 @@ export class GatewaySession {
   }
 
   async #prepare({ owner, project, function: name, version }: PrepareFrame): Promise<void> {
-    const { registry, functions, sandbox, runtimeIds, log } = this.#parts
+    const { registry, sandbox, runtimeIds, log } = this.#parts
     try {
       const id = serviceId(owner as Hex, project, name)
       if (!registry.service(id, version)) await registry.sync()
       const service = registry.service(id, version)
       if (!service || service.retired || !runtimeIds.includes(service.spec.runtimeId)) return
-      await sandbox.prepare(await functions.find(service))
+      await sandbox.prepare(await this.#find(service))
       this.sendStatus()
     } catch (error) {
       log('warning', `function ${name} of ${project} could not be prepared: ${toPeerHostError(error).message}`)
