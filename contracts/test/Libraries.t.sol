@@ -91,13 +91,13 @@ contract LibrariesTest is Test {
     /// @dev A sum that is no uint96 in calldata, which a Solidity caller could not even encode.
     function test_fuzz_aDirtySumIsRefused(uint256 dirty) public {
         vm.assume(dirty > type(uint96).max);
-        bytes memory call = abi.encodeCall(
+        bytes memory message = abi.encodeCall(
             LibraryCaller.process, (keccak256("leaf"), 1, SumProof(2, 0, new SumNode[](1)))
         );
         assembly ("memory-safe") {
-            mstore(add(call, mload(call)), dirty)
+            mstore(add(message, mload(message)), dirty)
         }
-        (bool ok, bytes memory reason) = address(caller).call(call);
+        (bool ok, bytes memory reason) = address(caller).call(message);
         assertTrue(!ok, "refused");
         assertEq(keccak256(reason), keccak256(abi.encodeWithSelector(MerkleSum.SumOverflow.selector)), "reason");
     }
