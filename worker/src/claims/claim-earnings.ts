@@ -1,6 +1,7 @@
 import { reasonOf, type TransactionSender } from '@peerhost/chain'
 import {
   type BatchHeader,
+  batchHeaderHash,
   cidOfDigest,
   DAG_PB,
   type Domain,
@@ -71,7 +72,11 @@ async function newestPayable(
     })
   ).map((log) => readHeader(coordinatorFace.parseLog(log)!.args.header))
   for (const header of headers.reverse()) {
-    if (header.cumulativeWeight <= received && ((await coordinator.isFinal!(header)) as boolean)) return header
+    if (
+      header.cumulativeWeight <= received &&
+      ((await coordinator.isFinal!(header.gateway, header.index, batchHeaderHash(header))) as boolean)
+    )
+      return header
   }
   return undefined
 }

@@ -111,8 +111,8 @@ export class GatewayConnection {
   #lost(reason: PeerHostError | undefined): void {
     clearInterval(this.#heartbeat)
     this.connected = false
-    this.#options.onState(false, reason)
     if (this.#closed) return
+    this.#options.onState(false, reason)
     const pause = this.#pause * (0.75 + Math.random() / 2)
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS)
     this.#retry = setTimeout(() => this.open(), pause)
