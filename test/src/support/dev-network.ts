@@ -28,6 +28,8 @@ export interface DevNetwork {
   network: NetworkFile
   /** The path of network.json, for PEERHOST_NETWORK_FILE. */
   networkFile: string
+  /** Its data folder. */
+  data: string
   /** Everything the process has printed, for the message of a failing test. */
   output(): string
   /** Stops it with SIGTERM, waits for its end and removes the data folder. */
@@ -82,6 +84,7 @@ export async function startDevNetwork(options: DevNetworkOptions = {}): Promise<
   return {
     process: child,
     networkFile,
+    data,
     network: JSON.parse(readFileSync(networkFile, 'utf8')),
     output: () => output,
     async stop() {

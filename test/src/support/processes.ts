@@ -33,12 +33,23 @@ export function tree(pid: number): ProcessInfo[] {
   return found
 }
 
-/** Waits until none of these processes is left; returns those that outlived the time (milliseconds). */
-export async function waitUntilGone(pids: number[], timeout: number): Promise<ProcessInfo[]> {
+/** The living processes that were started with this environment variable, themselves or through others. */
+export function startedWith(name: string, value: string): ProcessInfo[] {
+  return processes().filter(({ pid }) => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`${name}=${value}`)
+    } catch {
+      return false // ended meanwhile
+    }
+  })
+}
+
+/** Waits until none of the processes that `find` sees is left; returns those that outlived the time (milliseconds). */
+export async function waitUntilGone(find: () => ProcessInfo[], timeout: number): Promise<ProcessInfo[]> {
   const deadline = performance.now() + timeout
   for (;;) {
-    const left = processes().filter(({ pid }) => pids.includes(pid))
+    const left = find()
     if (left.length === 0 || performance.now() > deadline) return left
-    await delay(25)
+    await delay(50)
   }
 }
