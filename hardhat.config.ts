@@ -52,5 +52,5 @@ export default defineConfig({
     amoy: publicNetwork(80_002),
     polygon: publicNetwork(137),
   },
-  test: { solidity: { fuzz: { runs: 256 }, invariant: { runs: 64, depth: 48, failOnRevert: false } } },
+  test: { solidity: { fuzz: { runs: 256 }, invariant: { runs: 40, depth: 120, failOnRevert: true } } },
 })
