@@ -11,7 +11,7 @@ import type { Context } from '../context.ts'
 import type { BatchRecord } from '../store/store.ts'
 import { buildBatch } from './build-batch.ts'
 import { headerFromJson, headerToJson } from './header-json.ts'
-import { coordinatorInterface, findHeader, readEarnings, readHead } from './read-head.ts'
+import { type AnchoredHead, coordinatorInterface, findHeader, isHead, readEarnings, readHead } from './read-head.ts'
 
 export type AnchorerContext = Pick<
   Context,
@@ -95,39 +95,47 @@ export class Anchorer {
     }
   }
 
+  #readHead(hint: number | undefined): Promise<AnchoredHead | undefined> {
+    const { chain, config, gateway } = this.#context
+    return readHead(chain.provider, config.contracts.ExecutionCoordinator, gateway, hint)
+  }
+
   /** Brings the store and the chain to the same last batch and returns its hash. */
   async #catchUp(): Promise<Hex> {
-    const { chain, config, gateway, store } = this.#context
-    const { ExecutionCoordinator } = config.contracts
-    const onChain = await readHead(chain.provider, ExecutionCoordinator, gateway)
+    const { store } = this.#context
     const last = store.batch()
-    if (last?.headerHash === onChain) {
+    const onChain = await this.#readHead(last?.index)
+    if (last && isHead(onChain, last)) {
       if (!last.anchored) await this.#arrived(last)
-      return onChain
+      return last.headerHash
     }
     // Batches that never arrived, or that a re-organisation took back: send them again from the one the chain has.
     const missing: BatchRecord[] = []
     let record = last
-    while (record && record.headerHash !== onChain) {
+    while (record && !isHead(onChain, record)) {
       missing.unshift(record)
       record = record.index > 0 ? store.batch(record.index - 1) : undefined
     }
-    if (record?.headerHash === onChain || onChain === ZERO_HASH) {
-      for (const each of missing) await this.#send(each)
-      return missing.at(-1)?.headerHash ?? onChain
-    }
-    return this.#restore(onChain)
+    if (onChain && !record) return this.#restore(onChain)
+    for (const each of missing) await this.#send(each)
+    return missing.at(-1)?.headerHash ?? record?.headerHash ?? ZERO_HASH
   }
 
   /** The store is younger than the chain: takes over the earnings that the last batch names. */
-  async #restore(onChain: Hex): Promise<Hex> {
+  async #restore(onChain: AnchoredHead): Promise<Hex> {
     const { chain, config, gateway, store, sources, log } = this.#context
     const { ExecutionCoordinator } = config.contracts
-    const header = await findHeader(chain.provider, ExecutionCoordinator, gateway, onChain, config.fromBlock)
+    const { header, headerHash } = await findHeader(
+      chain.provider,
+      ExecutionCoordinator,
+      gateway,
+      onChain,
+      config.fromBlock,
+    )
     const earnings = await readEarnings(header, sources)
     const record = {
       index: Number(header.index),
-      headerHash: onChain,
+      headerHash,
       header: headerToJson(header),
       dataCid: cidOfDigest(header.dataDigest, DAG_PB),
       anchored: true,
@@ -137,7 +145,7 @@ export class Anchorer {
       earnings.map(({ worker, cumulative }) => [worker, cumulative] as const),
     )
     log('warning', 'batches restored from the chain', { index: record.index })
-    return onChain
+    return headerHash
   }
 
   async #anchorNext(predecessor: Hex): Promise<Hex> {
@@ -170,7 +178,7 @@ export class Anchorer {
   }
 
   async #send(record: BatchRecord): Promise<void> {
-    const { chain, config, gateway, sender } = this.#context
+    const { config, sender } = this.#context
     const { ExecutionCoordinator } = config.contracts
     const data = coordinatorInterface.encodeFunctionData('anchor', [headerFromJson(record.header)]) as Hex
     try {
@@ -178,8 +186,8 @@ export class Anchorer {
       await wait()
     } catch (error) {
       // It may have arrived by an earlier transaction that nobody waited for.
-      const head = await readHead(chain.provider, ExecutionCoordinator, gateway).catch(() => undefined)
-      if (head !== record.headerHash || isPeerHostError(error, 'PH_CHAIN_TIMEOUT')) throw error
+      const head = await this.#readHead(record.index).catch(() => undefined)
+      if (!isHead(head, record) || isPeerHostError(error, 'PH_CHAIN_TIMEOUT')) throw error
     }
     await this.#arrived(record)
   }

@@ -18,43 +18,90 @@ const lower = (text: string) => text.toLowerCase() as Hex
 /** Blocks asked for at once. */
 const RANGE = 2_000
 
-/** Hash of the last header that a gateway anchored, ZERO_HASH before the first. */
-export async function readHead(provider: JsonRpcProvider, coordinator: Hex, gateway: Hex): Promise<Hex> {
-  const data = coordinatorInterface.encodeFunctionData('headOf', [gateway])
-  return (await provider.send('eth_call', [{ to: coordinator, data }, 'latest'])) as Hex
+/** The last batch that the chain has of a gateway. The coordinator keeps 28 bytes of a header's hash. */
+export interface AnchoredHead {
+  index: number
+  /** `0x` and the first 28 bytes. */
+  hashPrefix: Hex
 }
 
-/** Finds an anchored header by its hash in the coordinator's events, from the newest block back to `fromBlock`. */
+/** True where that is the head's header. */
+export const isHead = (
+  head: AnchoredHead | undefined,
+  { index, headerHash }: { index: number; headerHash: Hex },
+): boolean => head !== undefined && head.index === index && headerHash.startsWith(head.hashPrefix)
+
+/**
+ * Finds the last batch that a gateway anchored, undefined before the first. The chain's batches have no gaps, so their
+ * end is found by doubling steps from a batch that is thought to be there, and halving them.
+ *
+ * @param hint index to look at first
+ */
+export async function readHead(
+  provider: JsonRpcProvider,
+  coordinator: Hex,
+  gateway: Hex,
+  hint = 0,
+): Promise<AnchoredHead | undefined> {
+  const hashAt = async (index: number): Promise<Hex | undefined> => {
+    const data = coordinatorInterface.encodeFunctionData('batchOf', [gateway, index])
+    const result = (await provider.send('eth_call', [{ to: coordinator, data }, 'latest'])) as Hex
+    const [hash, anchoredAt] = coordinatorInterface.decodeFunctionResult('batchOf', result)
+    return anchoredAt === 0n ? undefined : hash
+  }
+  let there = -1
+  let missing = Math.max(0, hint)
+  let step = 1
+  for (let hash = await hashAt(missing); hash !== undefined; hash = await hashAt(missing)) {
+    there = missing
+    missing += step
+    step *= 2
+  }
+  while (missing - there > 1) {
+    const middle = Math.floor((there + missing) / 2)
+    if (await hashAt(middle)) there = middle
+    else missing = middle
+  }
+  const hashPrefix = there < 0 ? undefined : await hashAt(there)
+  return hashPrefix && { index: there, hashPrefix }
+}
+
+/** Finds an anchored header in the coordinator's events, from the newest block back to `fromBlock`. */
 export async function findHeader(
   provider: JsonRpcProvider,
   coordinator: Hex,
   gateway: Hex,
-  hash: Hex,
+  head: AnchoredHead,
   fromBlock: number,
-): Promise<BatchHeader> {
-  const topics = [coordinatorInterface.getEvent('BatchAnchored')!.topicHash, `0x${'00'.repeat(12)}${gateway.slice(2)}`]
+): Promise<{ header: BatchHeader; headerHash: Hex }> {
   const hex = (value: number) => `0x${value.toString(16)}`
+  const topic = (value: string) => `0x${value.padStart(64, '0')}`
+  const event = coordinatorInterface.getEvent('BatchAnchored')!.topicHash
+  const topics = [event, topic(gateway.slice(2)), topic(head.index.toString(16))]
   for (let to = Number(await provider.send('eth_blockNumber', [])); to >= fromBlock; to -= RANGE) {
     const range = { fromBlock: hex(Math.max(fromBlock, to - RANGE + 1)), toBlock: hex(to) }
     const logs = await provider.send('eth_getLogs', [{ address: coordinator, topics, ...range }])
     for (const log of logs as { topics: Hex[]; data: Hex }[]) {
       const { args } = coordinatorInterface.parseLog(log)!
-      if (args.headerHash !== hash) continue
+      if (!String(args.headerHash).startsWith(head.hashPrefix)) continue
       const { header } = args
       return {
-        gateway: lower(header.gateway),
-        index: header.index,
-        predecessor: header.predecessor,
-        receiptsRoot: header.receiptsRoot,
-        earningsRoot: header.earningsRoot,
-        dataDigest: header.dataDigest,
-        count: Number(header.count),
-        cumulativeWeight: header.cumulativeWeight,
-        reserved: header.reserved,
+        headerHash: args.headerHash,
+        header: {
+          gateway: lower(header.gateway),
+          index: header.index,
+          predecessor: header.predecessor,
+          receiptsRoot: header.receiptsRoot,
+          earningsRoot: header.earningsRoot,
+          dataDigest: header.dataDigest,
+          count: Number(header.count),
+          cumulativeWeight: header.cumulativeWeight,
+          reserved: header.reserved,
+        },
       }
     }
   }
-  throw new PeerHostError('PH_CHAIN_UNREACHABLE', { url: 'the node', detail: `it has no event of the batch ${hash}` })
+  throw new PeerHostError('PH_CHAIN_UNREACHABLE', { url: 'the node', detail: `it has no event of batch ${head.index}` })
 }
 
 /** The earnings after an anchored batch, from its data. */
