@@ -78,5 +78,4 @@ export const contractErrorsAbi = [
   {"inputs":[{"internalType":"bytes32","name":"given","type":"bytes32"},{"internalType":"bytes32","name":"expected","type":"bytes32"}],"name":"WrongSpecsHash","type":"error"},
   {"inputs":[],"name":"ZeroAddress","type":"error"},
   {"inputs":[],"name":"ZeroAmount","type":"error"},
-  {"inputs":[],"name":"ZeroUnits","type":"error"},
 ] as const

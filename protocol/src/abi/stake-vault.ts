@@ -25,7 +25,7 @@ export const stakeVaultAbi = [
   {"inputs":[{"internalType":"uint256","name":"withdrawableAt","type":"uint256"},{"internalType":"uint256","name":"time","type":"uint256"}],"name":"StillUnbonding","type":"error"},
   {"inputs":[{"internalType":"address","name":"recovered","type":"address"},{"internalType":"address","name":"key","type":"address"}],"name":"WrongKeySignature","type":"error"},
   {"inputs":[],"name":"ZeroAddress","type":"error"},
-  {"inputs":[],"name":"ZeroUnits","type":"error"},
+  {"inputs":[],"name":"ZeroAmount","type":"error"},
   {"anonymous":false,"inputs":[{"indexed":true,"internalType":"address","name":"owner","type":"address"},{"indexed":false,"internalType":"bytes32","name":"digest","type":"bytes32"}],"name":"EndpointRecorded","type":"event"},
   {"anonymous":false,"inputs":[{"indexed":true,"internalType":"address","name":"owner","type":"address"},{"indexed":true,"internalType":"address","name":"key","type":"address"},{"indexed":false,"internalType":"uint64","name":"fromEpoch","type":"uint64"}],"name":"HotKeyRegistered","type":"event"},
   {"anonymous":false,"inputs":[{"indexed":true,"internalType":"address","name":"owner","type":"address"},{"indexed":true,"internalType":"address","name":"key","type":"address"},{"indexed":false,"internalType":"uint64","name":"untilEpoch","type":"uint64"}],"name":"HotKeyRevoked","type":"event"},
