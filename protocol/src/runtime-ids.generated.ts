@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x5501d60a370a5768893bfb6ecb671df46585234487c8f4b3b2d6afbb2b5633c8',
-  arm64: '0xcf7183ed37391384a191bf9837cc8e9b3af3d5073b23ac0c4d725e74065d4252',
+  x64: '0x0cd0dde19fb7262add6bf4a6c4087252d2615b45d307b78c515854954e1d98d7',
+  arm64: '0x91440d6b94f1876e35141f5f7876ebaaaaba3a79e3be0e234261ff32aed3c378',
 }
 
 /** The runtime that a deploy registers functions for. */

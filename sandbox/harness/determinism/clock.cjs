@@ -1,6 +1,7 @@
 'use strict'
 // The virtual clock and everything that reads one. It starts where `set` puts it and stands still until `advanceTo`.
 
+const buffer = require('node:buffer')
 const http = require('node:http')
 const os = require('node:os')
 const perfHooks = require('node:perf_hooks')
@@ -31,6 +32,7 @@ function standIn(Real, standInFor) {
   Object.defineProperty(standInFor, 'name', { value: Real.name, configurable: true })
   Object.defineProperty(standInFor, 'length', { value: Real.length, configurable: true })
   Object.defineProperty(standInFor, 'prototype', { writable: false, enumerable: false })
+  Object.setPrototypeOf(standInFor, Object.getPrototypeOf(Real))
 }
 
 function installDate() {
@@ -156,6 +158,30 @@ function installEvents() {
   })
 }
 
+/** A File made without a date has that of its making. */
+function installFile() {
+  const given = new WeakSet()
+  const stamps = new WeakMap()
+  const RealFile = File
+  function VirtualFile(...args) {
+    if (new.target === undefined) return RealFile(...args)
+    const file = construct(RealFile, args, new.target)
+    if (args[2]?.lastModified === undefined) stamps.set(file, now())
+    else given.add(file)
+    return file
+  }
+  const { get } = Object.getOwnPropertyDescriptor(RealFile.prototype, 'lastModified')
+  replaceGetter(RealFile.prototype, 'lastModified', function () {
+    const real = apply(get, this, [])
+    if (given.has(this)) return real
+    if (!stamps.has(this)) stamps.set(this, now())
+    return stamps.get(this)
+  })
+  standIn(RealFile, VirtualFile)
+  replace(globalThis, 'File', VirtualFile)
+  replace(buffer, 'File', VirtualFile)
+}
+
 /** Node writes a Date header into a response by a clock of its own; frameworks' adapters parse that text. */
 function installHttpDate() {
   const prototype = http.OutgoingMessage.prototype
@@ -193,6 +219,7 @@ function install() {
   installProcess()
   installPerformance()
   installEvents()
+  installFile()
   installHttpDate()
   installAtomics()
 }

@@ -24,7 +24,7 @@ describe('virtual clock', () => {
         new Intl.DateTimeFormat('en', { timeStyle: 'long', dateStyle: 'long' }).format(), Date(), require('os').uptime(),
         process.uptime(), process.hrtime(), String(process.hrtime.bigint()), event.timeStamp, require('util').inspect(event),
         performance.mark('a').startTime, performance.measure('b', 'a').duration, new PerformanceMark('c').startTime,
-        performance.toJSON(), Intl.DateTimeFormat().resolvedOptions().timeZone]`)
+        performance.toJSON(), new File([], 'f').lastModified, new File([], 'f', { lastModified: 5 }).lastModified, Intl.DateTimeFormat().resolvedOptions().timeZone]`)
     assert.deepEqual(times.slice(0, 5), Array(5).fill(CLOCK))
     assert.equal(times[5], 'January 15, 2027 at 8:00:00 AM UTC')
     assert.match(times[6], /^Fri Jan 15 2027 08:00:00 GMT\+0000/)
