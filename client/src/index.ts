@@ -10,11 +10,5 @@ export {
 } from './receipt/chain-reader.ts'
 export { type FetchFileOptions, fetchFile } from './receipt/fetch-file.ts'
 export { parseReceipt, type SavedReceipt } from './receipt/parse-receipt.ts'
-export {
-  CHECKS,
-  type Check,
-  type CheckName,
-  type VerifyReceiptOptions,
-  type VerifyReceiptResult,
-  verifyReceipt,
-} from './receipt/verify-receipt.ts'
+export { CHECKS, type Check, type CheckName } from './receipt/verdict.ts'
+export { type VerifyReceiptOptions, type VerifyReceiptResult, verifyReceipt } from './receipt/verify-receipt.ts'

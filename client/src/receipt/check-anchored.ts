@@ -10,7 +10,8 @@ import {
 } from '@peerhost/protocol'
 import type { AnchoredBatch } from './chain-reader.ts'
 import { fetchFile } from './fetch-file.ts'
-import { failed, messageOf, passed, pending, type Verdict, type VerifyReceiptOptions } from './verify-receipt.ts'
+import { failed, messageOf, passed, pending, timeText, type Verdict } from './verdict.ts'
+import type { VerifyReceiptOptions } from './verify-receipt.ts'
 
 /** Batches that are read in search of one receipt: the promise is minutes, a batch comes once a minute. */
 const MAX_BATCHES = 60
@@ -44,7 +45,7 @@ export async function checkAnchored(
   if (unreadable.length > 0)
     return { verdict: failed(`not found, and data cannot be read: ${unreadable.slice(0, 3).join('; ')}`) }
   const anchorBy = Number(receipt.acceptance.anchorBy)
-  const until = new Date(anchorBy * 1000).toISOString()
+  const until = timeText(anchorBy)
   return {
     verdict:
       Date.now() / 1000 > anchorBy

@@ -3,11 +3,11 @@ import {
   type Domain,
   decodeInput,
   decodeResult,
+  type FunctionResult,
   formatUsdc,
   type Hex,
   hashMessage,
   keccak256,
-  PeerHostError,
   recoverPure,
   resultCommit,
   type SignedReceipt,
@@ -17,6 +17,17 @@ import {
 } from '@peerhost/protocol'
 import type { AnchoredBatch, ChainReader, RegisteredFunction } from './chain-reader.ts'
 import { checkAnchored } from './check-anchored.ts'
+import {
+  CHECKS,
+  type Check,
+  type CheckName,
+  failed,
+  messageOf,
+  passed,
+  pending,
+  timeText,
+  type Verdict,
+} from './verdict.ts'
 
 export interface VerifyReceiptOptions {
   receipt: SignedReceipt
@@ -35,28 +46,6 @@ export interface VerifyReceiptOptions {
   fetch?: typeof globalThis.fetch
 }
 
-export const CHECKS = [
-  'hashes',
-  'gateway signatures',
-  'worker signature',
-  'epoch',
-  'input',
-  'result',
-  'price',
-  'payment',
-  'function',
-  'anchored',
-] as const
-export type CheckName = (typeof CHECKS)[number]
-
-export interface Check {
-  name: CheckName
-  /** `pending`: cannot be said yet (not anchored), or not with what is at hand. */
-  ok: boolean | 'pending'
-  /** One sentence for people. */
-  detail: string
-}
-
 export interface VerifyReceiptResult {
   /** No check failed. */
   ok: boolean
@@ -66,11 +55,6 @@ export interface VerifyReceiptResult {
   function?: RegisteredFunction
   batch?: AnchoredBatch
 }
-
-export type Verdict = Omit<Check, 'name'>
-export const passed = (detail: string): Verdict => ({ ok: true, detail })
-export const failed = (detail: string): Verdict => ({ ok: false, detail })
-export const pending = (detail: string): Verdict => ({ ok: 'pending', detail })
 
 /**
  * Checks everything that a receipt says without executing anything: that its messages belong together, that gateway and
@@ -91,14 +75,15 @@ export async function verifyReceipt(options: VerifyReceiptOptions): Promise<Veri
   }
   const registered = await chain.registeredFunction(receipt.receipt.serviceId, receipt.receipt.version)
   const anchored = await checkAnchored(options, hashes.receipt, domain)
+  const result = checkResult(options)
   const verdicts: Record<CheckName, Verdict> = {
     hashes: checkHashes(receipt, hashes),
     'gateway signatures': await checkGateway(receipt, hashes, chain),
     'worker signature': await checkWorker(receipt, hashes, chain),
     epoch: await checkEpoch(receipt, chain),
     input: checkInput(options),
-    result: checkResult(options),
-    price: checkPrice(receipt, registered),
+    result: result.verdict,
+    price: checkPrice(receipt, registered, result.httpStatus),
     payment: checkPayment(options),
     function: await checkFunction(options, registered),
     anchored: anchored.verdict,
@@ -156,7 +141,7 @@ async function checkEpoch({ request, assignment, receipt }: SignedReceipt, chain
   const epoch = request.clockMs / 1000n / (await chain.epochLength())
   if (receipt.epoch !== epoch || assignment.epoch !== epoch)
     return failed(`the request’s clock lies in epoch ${epoch}, the receipt says ${receipt.epoch}`)
-  return passed(`epoch ${epoch}, ${new Date(Number(request.clockMs)).toISOString()}`)
+  return passed(`epoch ${epoch}, ${timeText(Number(request.clockMs) / 1000)}`)
 }
 
 function checkInput({ receipt: { input, request }, requestBody }: VerifyReceiptOptions): Verdict {
@@ -172,43 +157,42 @@ function checkInput({ receipt: { input, request }, requestBody }: VerifyReceiptO
   }
 }
 
-function checkResult({ receipt: { receipt, output, salt, input }, body }: VerifyReceiptOptions): Verdict {
+function checkResult({ receipt: { receipt, output, salt, input }, body }: VerifyReceiptOptions): {
+  verdict: Verdict
+  httpStatus?: number
+} {
   if (resultCommit(keccak256(output), salt, receipt.worker) !== receipt.resultCommit)
-    return failed('the output is not the one that the worker committed to')
+    return { verdict: failed('the output is not the one that the worker committed to') }
+  let result: FunctionResult
   try {
-    const result = decodeResult(output, body)
-    if (result.status !== receipt.status)
-      return failed(`the output has status ${result.status}, the receipt ${receipt.status}`)
-    return passed('the answer is the one that the worker committed to')
+    result = decodeResult(output, body)
   } catch (error) {
-    if (body.length === 0 && input && isHead(input)) return pending('an answer to HEAD has no body to check')
-    return failed(messageOf(error))
+    const isUncheckable = body.length === 0 && input && isHead(input)
+    return { verdict: isUncheckable ? pending('an answer to HEAD has no body to check') : failed(messageOf(error)) }
   }
+  if (result.status !== receipt.status)
+    return { verdict: failed(`the output has status ${result.status}, the receipt ${receipt.status}`) }
+  const httpStatus = result.kind === 'http' ? result.response?.httpStatus : undefined
+  return { verdict: passed('the answer is the one that the worker committed to'), httpStatus }
 }
 
 /** Canonical input of a HEAD request: CBOR of an array whose second part is the byte string HEAD. */
 const isHead = (input: Uint8Array): boolean => bytesToLatin1(input.subarray(0, 13)).endsWith('http/1\x44HEAD')
 
-function checkPrice({ request, receipt, output }: SignedReceipt, registered: RegisteredFunction | undefined): Verdict {
+function checkPrice(
+  { request, receipt }: SignedReceipt,
+  registered: RegisteredFunction | undefined,
+  httpStatus = 0,
+): Verdict {
   const { price, status } = receipt
   if (price > request.maxPrice)
     return failed(`${formatUsdc(price)} USDC is more than the ${formatUsdc(request.maxPrice)} agreed`)
   if (price === 0n) return passed('nothing was charged')
   if (status !== 0) return failed('a failed call was charged')
-  if ((httpStatusOf(output) ?? 0) >= 400) return failed('an answer with an HTTP status of 400 or more was charged')
+  if (httpStatus >= 400) return failed('an answer with an HTTP status of 400 or more was charged')
   if (registered && price !== registered.spec.price)
     return failed(`${formatUsdc(price)} USDC is not the registered price of ${formatUsdc(registered.spec.price)}`)
   return passed(`${formatUsdc(price)} USDC`)
-}
-
-/** HTTP status in the bytes behind a resultHash, read without its body. */
-function httpStatusOf(output: Uint8Array): number | undefined {
-  // ["http/1", status, HTTP status, …]: array of 5, byte string of 6, one byte of status, then 0x19 and two bytes (100 to 599).
-  const head = bytesToLatin1(output.subarray(0, 9))
-  if (!head.startsWith('\x85\x46http/1')) return undefined
-  const [kind, high, low] = output.subarray(9, 12)
-  if (kind === 0x19) return (high! << 8) | low!
-  return kind === 0x18 ? high : undefined
 }
 
 function checkPayment({ receipt: { receipt, acceptance }, payment }: VerifyReceiptOptions): Verdict {
@@ -251,6 +235,3 @@ async function checkFunction(
 
 /** Names come from whoever deployed. */
 const printable = (text: string): string => text.replace(/[^\x20-\x7e]+/g, '?').slice(0, 200)
-
-export const messageOf = (error: unknown): string =>
-  error instanceof PeerHostError || error instanceof Error ? error.message : String(error)
