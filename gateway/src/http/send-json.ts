@@ -20,7 +20,34 @@ export function sendJson(
     // What is left of a body that was not read would be taken for the next request.
     ...(!req.complete && { connection: 'close' }),
   })
-  res.end(req.method === 'HEAD' ? undefined : body)
+  const content = req.method === 'HEAD' ? undefined : body
+  if (req.complete) return void res.end(content)
+  if (content) res.write(content)
+  else res.flushHeaders()
+  drain(req, () => res.end())
+}
+
+/** What is thrown away of a body that is refused, in bytes and milliseconds. */
+const DRAIN_BYTES = 64 * 1024 * 1024
+const DRAIN_MS = 2_000
+
+/**
+ * Takes the rest of a refused body before the connection is closed: a client that is still sending would meet a reset
+ * instead of the answer (RFC 9112, 9.6).
+ */
+function drain(req: IncomingMessage, done: () => void): void {
+  let size = 0
+  const stop = () => {
+    clearTimeout(timer)
+    req.off('data', onData).off('end', stop).off('close', stop)
+    done()
+  }
+  const onData = (part: Buffer) => {
+    size += part.length
+    if (size > DRAIN_BYTES) stop()
+  }
+  const timer = setTimeout(stop, DRAIN_MS)
+  req.on('data', onData).once('end', stop).once('close', stop).resume()
 }
 
 /** What callers are told of an error: an internal one keeps its detail for the log. */
