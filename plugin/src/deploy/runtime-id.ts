@@ -1,7 +1,4 @@
-import * as protocol from '@peerhost/protocol'
+import { type Hex, RUNTIME_ID, RUNTIME_IDS } from '@peerhost/protocol'
 
-/** The runtime that functions are registered for: that of this machine's architecture, x64 where it has none. */
-export function runtimeId(arch: string = process.arch): protocol.Hex {
-  const ids = (protocol as { RUNTIME_IDS?: Record<string, protocol.Hex> }).RUNTIME_IDS ?? {}
-  return ids[arch] ?? ids.x64 ?? protocol.ZERO_HASH
-}
+/** The runtime that functions are registered for: that of this machine's architecture, the common one where it has none. */
+export const runtimeId = (arch: string = process.arch): Hex => (RUNTIME_IDS as Record<string, Hex>)[arch] ?? RUNTIME_ID

@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { readRegistration } from '@peerhost/chain'
+import { startTestChain, type TestChain } from '@peerhost/contracts/testing'
+import { type Hex, serviceId } from '@peerhost/protocol'
+import { runServerless } from '../support/run-serverless.ts'
+import { type SmallGateway, startSmallGateway } from '../support/small-gateway.ts'
+import { createTestService, type TestService } from '../support/test-service.ts'
+
+const YML = `service: shop
+frameworkVersion: '3'
+provider: peerhost
+plugins: [serverless-peerhost]
+functions:
+  quote:
+    handler: src/quote.handler
+    price: 0.001
+    events: [httpApi: 'GET /quote/{sku}']
+  hello:
+    handler: src/hello.handler
+    events:
+      - http: GET hello
+`
+let chain: TestChain
+let gateway: SmallGateway
+let service: TestService
+let owner: { address: Hex; privateKey: Hex }
+
+before(async () => {
+  chain = await startTestChain()
+  gateway = await startSmallGateway(chain)
+})
+after(async () => {
+  await gateway?.stop()
+  await chain?.stop()
+})
+
+beforeEach(async () => {
+  owner = await chain.account()
+  service = createTestService({
+    'serverless.yml': YML,
+    'src/quote.ts': 'export const handler = async (): Promise<{ price: number }> => ({ price: 1 })',
+    'src/hello.js': 'exports.handler = async () => ({ statusCode: 200, body: "hello" })',
+  })
+  useNetwork({})
+})
+
+afterEach(() => service.remove())
+
+/** A network.json as `peerhost dev` writes it, over the test's chain and gateway. */
+function useNetwork(changes: Record<string, unknown>): void {
+  const network = {
+    gatewayUrl: gateway.url,
+    rpcUrl: chain.rpcUrl,
+    chainId: 84532,
+    ipfsUrl: gateway.url,
+    usdc: chain.usdc,
+    contracts: chain.contracts,
+    pids: {},
+    accounts: { developer: { address: owner.address, privateKey: owner.privateKey } },
+    ...changes,
+  }
+  service.write('.peerhost/network.json', JSON.stringify(network))
+}
+
+const serverless = (args: string[], env: Record<string, string> = {}) => runServerless(args, { cwd: service.dir, env })
+const registered = (name: string, project = 'shop') =>
+  readRegistration(chain.provider, chain.contracts.ExecutionCoordinator, owner.address, project, name)
+
+/** Runs deploy and expects it to be refused with a code, and nothing to be registered. */
+async function refused(code: string, env: Record<string, string> = {}): Promise<string> {
+  const run = await serverless(['deploy'], env)
+  const output = run.stdout + run.stderr
+  assert.equal(run.code, 1, output)
+  assert.ok(output.includes(`(${code})`), output)
+  assert.ok(!/^\s+at /m.test(output), 'no stack trace')
+  assert.equal((await registered('quote')).version, 0)
+  return output
+}
+
+test('deploy registers in one transaction, prints what Serverless users know, and says so when nothing changed', async () => {
+  const first = await serverless(['deploy'])
+  assert.equal(first.code, 0, first.stdout + first.stderr)
+  assert.match(first.stderr, /Deploying shop to stage dev/)
+  assert.match(first.stderr, /Service deployed to stack shop-dev \(/)
+  const base = `${gateway.url}/run/${owner.address}/shop`
+  assert.ok(first.stdout.includes(`endpoints:\n  GET - ${base}/quote/{sku}\n  GET - ${base}/hello\n`), first.stdout)
+  assert.match(first.stdout, /functions:\n {2}quote: shop-dev-quote \(\d+ B\)\n {4}price: 0\.001 USDC, version: 1/)
+  assert.match(first.stdout, /code: bafkrei/)
+  assert.match(first.stdout, /transaction: 0x[0-9a-f]{64} \(gas \d+\)/)
+  assert.equal((await registered('quote')).version, 1)
+  assert.equal((await registered('hello')).version, 1)
+  assert.equal(await chain.provider.getTransactionCount(owner.address), 1)
+
+  const again = await serverless(['deploy'])
+  assert.equal(again.code, 0)
+  assert.match(again.stderr, /No changes/)
+  assert.match(again.stdout, /version: 1 \(unchanged\)/)
+  assert.equal(await chain.provider.getTransactionCount(owner.address), 1)
+
+  service.write('src/quote.ts', 'export const handler = async () => ({ price: 2 })')
+  const changed = await serverless(['deploy', '--json'])
+  const result = JSON.parse(changed.stdout)
+  assert.deepEqual(
+    result.functions.map((fn: { name: string; version: number; changed: boolean }) => [
+      fn.name,
+      fn.version,
+      fn.changed,
+    ]),
+    [
+      ['quote', 2, true],
+      ['hello', 1, false],
+    ],
+  )
+  assert.equal((await registered('hello')).version, 1)
+
+  service.write('serverless.yml', YML.replace('0.001', '0.002'))
+  assert.equal((await serverless(['deploy'])).code, 0)
+  assert.equal((await registered('quote')).version, 3)
+
+  service.write('serverless.yml', YML.slice(0, YML.indexOf('  hello:')))
+  const smaller = await serverless(['deploy'])
+  assert.match(smaller.stdout, /removed: hello/)
+  assert.equal((await registered('hello')).version, 2)
+})
+
+test('deploy function deploys one and leaves the others alone', async () => {
+  const run = await serverless(['deploy', 'function', '-f', 'hello'])
+  assert.equal(run.code, 0, run.stdout + run.stderr)
+  assert.equal((await registered('hello')).version, 1)
+  assert.equal((await registered('quote')).version, 0)
+  const unknown = await serverless(['deploy', 'function', '-f', 'nothing'])
+  assert.equal(unknown.code, 1)
+  assert.match(unknown.stdout + unknown.stderr, /PH_CONFIG_FUNCTION_UNKNOWN[\s\S]*quote, hello/)
+})
+
+test('a stage is a project of its own; info shows it; remove retires it', async () => {
+  assert.equal((await serverless(['deploy', '--stage', 'prod'])).code, 0)
+  assert.equal((await registered('quote', 'shop-prod')).version, 1)
+  assert.equal((await registered('quote')).version, 0)
+
+  const info = await serverless(['info', '-s', 'prod'])
+  assert.equal(info.code, 0, info.stderr)
+  assert.match(info.stdout, /service: shop\nstage: prod\nnetwork: local\n/)
+  assert.ok(info.stdout.includes(`GET - ${gateway.url}/run/${owner.address}/shop-prod/quote/{sku}`))
+  assert.match((await serverless(['info'])).stdout, /quote: shop-dev-quote \(not deployed\)/)
+
+  const removed = await serverless(['remove', '--stage', 'prod', '--region', 'eu-west-1'])
+  assert.match(removed.stdout, /removed: (quote, hello|hello, quote)/)
+  assert.equal((await registered('quote', 'shop-prod')).version, 2)
+  const nothing = await serverless(['remove', '--stage', 'prod'])
+  assert.equal(nothing.code, 0)
+  assert.match(nothing.stderr, /Nothing to remove/)
+})
+
+test('package needs neither key nor network, and writes what deploy would store', async () => {
+  service.write('.peerhost/network.json', 'not a network')
+  const run = await serverless(['package'])
+  assert.equal(run.code, 0, run.stdout + run.stderr)
+  const summary = JSON.parse(readFileSync(path.join(service.dir, '.serverless/peerhost.json'), 'utf8'))
+  assert.deepEqual(
+    summary.functions.map(({ name }: { name: string }) => name),
+    ['quote', 'hello'],
+  )
+  assert.equal(readFileSync(path.join(service.dir, '.serverless/quote.js')).length, summary.functions[0].size)
+  assert.ok(!existsSync(path.join(service.dir, '.serverless/shop.zip')))
+  const elsewhere = await serverless(['package', '--package', 'out'])
+  assert.equal(elsewhere.code, 0)
+  assert.ok(existsSync(path.join(service.dir, 'out/quote.js')))
+})
+
+test('a key of the environment goes before the local one, and is shown nowhere', async () => {
+  const other = await chain.account()
+  const run = await serverless(['deploy', '--verbose'], { PEERHOST_PRIVATE_KEY: other.privateKey.slice(2) })
+  assert.equal(run.code, 0, run.stdout + run.stderr)
+  assert.ok(run.stdout.includes(`/run/${other.address}/shop/`))
+  assert.ok(!(run.stdout + run.stderr).includes(other.privateKey.slice(2)))
+  assert.equal((await registered('quote')).version, 0)
+})
+
+test('bad input is one sentence, a code and the next step; nothing is registered', async () => {
+  await refused('PH_CONFIG_KEY_INVALID', { PEERHOST_PRIVATE_KEY: 'secret' })
+  await refused('PH_CHAIN_NO_FUNDS', { PEERHOST_PRIVATE_KEY: `0x${'12'.repeat(32)}` })
+  await refused('PH_CHAIN_UNREACHABLE', { PEERHOST_RPC_URL: 'http://127.0.0.1:9' })
+  await refused('PH_GATEWAY_UNREACHABLE', { PEERHOST_GATEWAY_URL: 'http://127.0.0.1:9' })
+  await refused('PH_STORE_UNREACHABLE', { PEERHOST_IPFS_API: 'http://127.0.0.1:9' })
+  await refused('PH_CONFIG_NETWORK_UNKNOWN', { PEERHOST_NETWORK: 'mars' })
+  useNetwork({ accounts: undefined })
+  await refused('PH_CONFIG_KEY_MISSING')
+  useNetwork({})
+  gateway.refuseUploads = 507
+  await refused('PH_STORE_UNREACHABLE').finally(() => {
+    gateway.refuseUploads = undefined
+  })
+
+  const variants: [string, string][] = [
+    [YML.replace('0.001', '-1'), 'PH_CONFIG_PRICE_INVALID'],
+    [YML.replace('0.001', '0.0000001'), 'PH_CONFIG_PRICE_INVALID'],
+    [YML.replace('GET hello', 'GET quote/{id}'), 'PH_CONFIG_ROUTE_DUPLICATE'],
+    [YML.replace('src/hello.handler', 'src/gone.handler'), 'PH_CONFIG_HANDLER_NOT_FOUND'],
+    [YML.replace('src/hello.handler', 'src/hello.other'), 'PH_CONFIG_HANDLER_NOT_FOUND'],
+    [YML.replace('service: shop', 'service: metrics'), 'PH_CONFIG_PROJECT_RESERVED'],
+    [YML.replace('provider: peerhost', 'provider: aws'), 'PH_CONFIG_PROVIDER_INVALID'],
+    [YML.replace('provider: peerhost', 'provider: peerhots'), 'PH_CONFIG_PROVIDER_INVALID'],
+    [
+      YML.replace('provider: peerhost', 'provider: {name: peerhost, runtime: python3.12}'),
+      'PH_CONFIG_RUNTIME_UNSUPPORTED',
+    ],
+  ]
+  for (const [yml, code] of variants) {
+    service.write('serverless.yml', yml)
+    await refused(code)
+  }
+  service.write('serverless.yml', YML)
+  service.write('src/quote.ts', 'export const handler = async ( => 1')
+  assert.match(await refused('PH_BUNDLE_FAILED'), /src\/quote\.ts:1:\d+/)
+  service.write('src/quote.ts', 'import "./addon.node"\nexport const handler = 1')
+  await refused('PH_BUNDLE_NATIVE_MODULE')
+})
+
+test('a registration that somebody else might claim is not believed: the chain decides what is unchanged', async () => {
+  assert.equal((await serverless(['deploy'])).code, 0)
+  assert.equal(serviceId(owner.address, 'shop', 'quote').length, 66)
+  // a new manifest with the same code: the store forgot nothing, but the entry differs
+  service.write('serverless.yml', YML.replace('price: 0.001', 'price: 0.001\n    timeout: 9'))
+  assert.equal((await serverless(['deploy'])).code, 0)
+  assert.equal((await registered('quote')).version, 2)
+  assert.equal((await registered('hello')).version, 1)
+})
