@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 /** Folders that exist on somebody's machine only; a jail's `/root` or a user guide's `~` are not among them. */
 const MACHINE_PATHS =
-  /(?<![\w.:/-])\/(?:work\/(?:main|shared)|home\/[a-z][\w-]*|Users\/[A-Za-z][\w-]*|root\/[\w.-]+)(?![\w])/
+  /(?<![\w.:/}-])\/(?:work\/(?:main|shared)|home\/[a-z][\w-]*|Users\/[A-Za-z][\w-]*|root\/[\w.-]+)(?![\w])/
 
 /** What an entry of a lockfile must not hold: the address of the registry that somebody happened to use. */
 const ADDRESS = /"resolved": "(?:https?|git|ssh|file)[:+]/

@@ -59,7 +59,8 @@ function arrowFault(room: string, { file, specifier, kind }: Import): string | u
   if (specifier.startsWith('.')) {
     const target = relative(ROOT, resolve(ROOT, file, '..', specifier))
     // The configuration files at the root belong to nobody; scripts/ serves all rooms.
-    const inside = target.startsWith(`${room}/`) || !target.includes('/') || room === 'scripts'
+    const targetRoom = target.split('/')[0]!
+    const inside = targetRoom === room || !rooms.includes(targetRoom) || room === 'scripts'
     return inside ? undefined : 'leaves its room: import by package name'
   }
   const name = packageOf(specifier)
