@@ -64,8 +64,7 @@ const LOG_SPAN = 50_000n
 
 /** Reads PeerHost's contracts over JSON-RPC. Throws PH_CHAIN_UNREACHABLE, and PH_CHAIN_WRONG_NETWORK at the first read. */
 export function createChainReader({ rpcUrl, chainId, contracts, fromBlock = 0 }: ChainReaderOptions): ChainReader {
-  const client = createPublicClient({ transport: http(rpcUrl, { timeout: 15_000 }) })
-  return new RpcChainReader(client, { rpcUrl, chainId, contracts, fromBlock })
+  return new RpcChainReader({ rpcUrl, chainId, contracts, fromBlock })
 }
 
 const lower = (hex: string): Hex => hex.toLowerCase() as Hex
@@ -75,12 +74,16 @@ class RpcChainReader implements ChainReader {
   readonly chainId: number
   readonly coordinator: Hex
   readonly #client: PublicClient
+  /** Does not repeat a query that the node finds too large: a smaller one comes next. */
+  readonly #logClient: PublicClient
+  #logSpan = LOG_SPAN
   readonly #options: Required<ChainReaderOptions>
   readonly #registry: { address: Hex; abi: typeof executionCoordinatorAbi }
   #rightChain: Promise<void> | undefined
 
-  constructor(client: PublicClient, options: Required<ChainReaderOptions>) {
-    this.#client = client
+  constructor(options: Required<ChainReaderOptions>) {
+    this.#client = createPublicClient({ transport: http(options.rpcUrl, { timeout: 15_000 }) })
+    this.#logClient = createPublicClient({ transport: http(options.rpcUrl, { timeout: 15_000, retryCount: 0 }) })
     this.#options = options
     this.chainId = options.chainId
     this.coordinator = lower(options.contracts.ExecutionCoordinator)
@@ -162,16 +165,15 @@ class RpcChainReader implements ChainReader {
     read: (chain: PublicClient, range: { fromBlock: bigint; toBlock: bigint }) => Promise<T[]>,
   ) {
     const last = await this.#ask((chain) => chain.getBlockNumber({ cacheTime: 0 }))
-    let span = LOG_SPAN
     for (let fromBlock = from; fromBlock <= last; ) {
-      const end = fromBlock + span - 1n
+      const end = fromBlock + this.#logSpan - 1n
       const toBlock = end < last ? end : last
       let events: T[]
       try {
-        events = await this.#ask((chain) => read(chain, { fromBlock, toBlock }))
+        events = await this.#ask(() => read(this.#logClient, { fromBlock, toBlock }))
       } catch (error) {
-        if (span <= 16n) throw error
-        span /= 4n
+        if (this.#logSpan <= 16n) throw error
+        this.#logSpan /= 4n
         continue
       }
       yield* events
