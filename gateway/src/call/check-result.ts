@@ -3,6 +3,7 @@ import {
   type Assignment,
   type Domain,
   decodeResult,
+  errorAnswer,
   type FunctionInput,
   type FunctionResult,
   type Hex,
@@ -16,6 +17,7 @@ import {
   type Request,
   type ResultFrame,
   resultCommit,
+  resultHash,
   toHex,
   ZERO_HASH,
 } from '@peerhost/protocol'
@@ -42,6 +44,10 @@ export interface CheckedResult {
 /** What a result charges: the price, if the function answered with status 0 and an HTTP status below 400. */
 export const priceOf = (price: bigint, result: FunctionResult): bigint =>
   result.kind === 'http' && result.status === 0 && result.response!.httpStatus < 400 ? price : 0n
+
+const FIXED_ANSWERS: Hex[] = (['http', 'httpApi'] as const).map((kind) =>
+  resultHash({ kind: 'http', status: 1, response: errorAnswer(kind, 1) }),
+)
 
 const same = (a: unknown, b: unknown, what: string) => {
   if (a !== b) throw new PeerHostError('PH_WORKER_BAD_RECEIPT', { detail: `${what} is not the expected one` })
@@ -90,6 +96,9 @@ function check({
   same(result.status, receipt.status, 'the status of its result')
   const httpStatus = result.kind === 'http' ? result.response?.httpStatus : undefined
   if (httpStatus !== undefined && (httpStatus < 200 || httpStatus > 599)) same(httpStatus, 200, 'the HTTP status')
+  // What a function threw stays between it and its owner: its caller gets the fixed answer and nothing else.
+  if (result.kind === 'http' && result.status === 1)
+    same(FIXED_ANSWERS.includes(keccak256(frame.output)), true, 'the answer of a function that threw')
   same(receipt.price, priceOf(service.spec.price, result), 'price')
   if (!isHex(frame.salt, 32)) same(frame.salt, ZERO_HASH, 'salt')
   same(receipt.resultCommit, resultCommit(keccak256(frame.output), frame.salt, identity.worker), 'resultCommit')

@@ -36,6 +36,8 @@ export interface CompletedCall {
   body: Uint8Array
   result: FunctionResult
   start: 'forked' | 'cold'
+  /** PH_RUN_* code of a status that is not 0, as the worker tells it. */
+  errorCode?: string
   /** Milliseconds from the first dispatch to the result, without the run itself. */
   dispatchMs: number
   runMs: number

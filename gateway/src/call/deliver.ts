@@ -11,7 +11,7 @@ export interface Answer {
 
 /** Response headers that the protocol adds; a browser may read them only if they are named to it. */
 export const EXPOSED_HEADERS =
-  'PEERHOST-RECEIPT, PEERHOST-WORKER, PEERHOST-START, PAYMENT-REQUIRED, PAYMENT-RESPONSE, Server-Timing'
+  'PEERHOST-RECEIPT, PEERHOST-WORKER, PEERHOST-START, PEERHOST-ERROR, PAYMENT-REQUIRED, PAYMENT-RESPONSE, Server-Timing'
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a header value may not hold (RFC 9110, 5.5)
@@ -50,11 +50,16 @@ export function responseHeaders(headers: readonly HeaderField[]): string[] {
   return flat
 }
 
-/** PEERHOST-WORKER, PEERHOST-START and Server-Timing. */
-export function runHeaders({ receipt, start, dispatchMs, runMs }: CompletedCall): string[] {
+/** PEERHOST-WORKER, PEERHOST-START and Server-Timing; PEERHOST-ERROR where the function did not end well. */
+export function runHeaders({ receipt, start, dispatchMs, runMs, errorCode }: CompletedCall): string[] {
   const timing = `dispatch;dur=${dispatchMs.toFixed(2)}, run;dur=${runMs.toFixed(2)}`
-  return ['peerhost-worker', receipt.worker, 'peerhost-start', start, 'server-timing', timing]
+  const headers = ['peerhost-worker', receipt.worker, 'peerhost-start', start, 'server-timing', timing]
+  if (receipt.status !== 0)
+    headers.push('peerhost-error', errorCode ?? STATUS_CODES[receipt.status] ?? 'PH_RUN_REFUSED')
+  return headers
 }
+
+const STATUS_CODES: Record<number, string> = { 1: 'PH_RUN_THREW', 2: 'PH_RUN_TIMEOUT', 3: 'PH_RUN_OUT_OF_MEMORY' }
 
 /** The value of PEERHOST-RECEIPT of an accepted call. */
 export const receiptHeader = (call: CompletedCall): string => encodeReceiptHeader(signedReceiptOf(call, call.accepted!))

@@ -40,6 +40,8 @@ export interface StreamSink {
   readonly begun: boolean
   head(frame: HeadFrame): void
   chunk(bytes: Uint8Array): void
+  /** Throws PH_WORKER_BAD_RECEIPT where parts went out and are not those of the receipt. */
+  check(call: CompletedCall): void
 }
 
 const MAX_ATTEMPTS = 4
@@ -170,6 +172,7 @@ async function attemptOn(
     body: frame.body,
     result: checked.result,
     start: frame.start,
+    ...(/^PH_RUN_[A-Z_]{1,40}$/.test(String(frame.error?.code)) && { errorCode: frame.error!.code }),
     dispatchMs: Math.max(0, performance.now() - startedAt - frame.runMs),
     runMs: frame.runMs,
   }

@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   canonicalHeaders,
   encodeInput,
-  fromHex,
   type Hex,
   isHex,
   keccak256,
@@ -16,15 +15,15 @@ import { readBody } from '../http/read-body.ts'
 import type { FunctionTarget } from '../http/request-target.ts'
 import { errorBody, sendError, sendJson } from '../http/send-json.ts'
 import { sourceAddress } from '../http/source-address.ts'
-import { readPayment } from '../pay/authorization.ts'
+import { type ExactPayment, readPayment } from '../pay/authorization.ts'
 import { paymentRequired, toHeader } from '../pay/offer.ts'
-import type { PaidCall } from '../pay/payments.ts'
+import { describeProject } from '../routes/openapi.ts'
 import { type ResolvedCall, resolveCall } from '../routing/resolve-call.ts'
-import { accept } from './accept.ts'
 import { answerOf } from './answer-of.ts'
-import { corsHeaders, preflight } from './cross-origin.ts'
+import { answerPreflight, gatewayCors } from './cross-origin.ts'
 import { deliver, EXPOSED_HEADERS, receiptHeader, runHeaders } from './deliver.ts'
-import { type Call, dispatch } from './dispatch.ts'
+import type { Call } from './dispatch.ts'
+import { type PerformedCall, performFree, performPaid } from './perform-call.ts'
 import { ResponseStream } from './response-stream.ts'
 
 /** Serves a request that is aimed at a function. Always answers, never throws. */
@@ -40,8 +39,10 @@ export async function handleCall(
   try {
     const project = await context.catalogue.find(target.owner, target.project)
     const method = req.method!
+    if (project && answerPreflight(req, res, project, target.path)) return
     resolved = project && resolveCall(project, method, target.path)
-    if (project && !resolved?.route && method === 'OPTIONS' && preflight(req, res, project, target.path)) return
+    if (project && !resolved && method === 'GET' && target.path === '/openapi.json')
+      return sendJson(req, res, 200, describeProject(context, project))
     if (!resolved)
       throw project?.problem ?? new PeerHostError('PH_REQUEST_NO_ROUTE', { path: target.path.slice(0, 200) })
 
@@ -54,7 +55,7 @@ export async function handleCall(
   } catch (cause) {
     const error = toPeerHostError(cause)
     if (error.kind === 'internal') context.log('error', 'call failed', { code: error.code, message: error.message })
-    sendError(req, res, error, resolved?.route ? corsHeaders(req, resolved.route) : {})
+    sendError(req, res, error, gatewayCors(req, resolved?.route))
   }
   context.metrics.calls.inc({ status: String(res.statusCode), paid: String(paid) })
   context.metrics.callSeconds.observe({ paid: String(paid) }, (performance.now() - startedAt) / 1000)
@@ -103,26 +104,14 @@ async function answerFree(
 ): Promise<void> {
   const stream = ResponseStream.of(req, res)
   try {
-    const completed = await dispatch(context, call, stream)
-    if (stream?.begun) stream.check(completed)
-    const { accepted, record } = accept(context, completed)
-    const promised = { ...completed, accepted }
-    await context.store.addReceipt(record)
-    if (stream?.begun) stream.finish(promised)
-    else {
-      const further = [...runHeaders(promised), 'peerhost-receipt', receiptHeader(promised)]
-      await deliver(req, res, answerOf(promised, resolved, req), further)
-    }
-    context.pool.connection(completed.receipt.worker)?.sendAcceptance(accepted)
+    const performed = await performFree(context, call, stream)
+    if (stream?.begun) stream.finish(performed.call)
+    else await deliverCall(context, performed, resolved, req, res)
   } catch (error) {
     if (stream?.begun) stream.abort()
     throw error
   }
 }
-
-/** Names the request that a payment is for: the service and what it is given. */
-const bindingOf = ({ served, inputHash }: Call): Hex =>
-  keccak256(fromHex(`${served.service.serviceId}${inputHash.slice(2)}`))
 
 async function payAndAnswer(
   context: Context,
@@ -131,44 +120,21 @@ async function payAndAnswer(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const { payments, metrics } = context
   const header = req.headers['payment-signature']
+  let payment: ExactPayment | undefined
   try {
-    if (typeof header !== 'string') throw new PeerHostError('PH_PAY_REQUIRED', {})
-    const payment = readPayment(header)
+    payment = typeof header === 'string' ? readPayment(header) : undefined
     const again = req.headers['peerhost-retry'] !== undefined
-    const opened = await payments.open(payment, call.served, bindingOf(call), again)
-    if ('call' in opened) return await deliverPaid(context, opened, resolved, req, res)
-
-    const paidCall = { ...call, payer: opened.authorization.from }
-    const completed = await dispatch(context, paidCall).catch(async (error) => {
-      await payments.release(opened)
-      throw error
-    })
-    if (completed.receipt.price === 0n) {
-      await payments.release(opened)
-      const { accepted, record } = accept(context, completed)
-      await context.store.addReceipt(record)
-      const promised = { ...completed, accepted }
-      const further = [...runHeaders(promised), 'peerhost-receipt', receiptHeader(promised)]
-      await deliver(req, res, answerOf(promised, resolved, req), further)
-      context.pool.connection(completed.receipt.worker)?.sendAcceptance(accepted)
-      return
-    }
-    const settled = await payments.settle(opened, completed).catch((error) => {
-      const failure = payments.failure(toPeerHostError(error), opened.authorization.from)
-      res.setHeader('payment-response', toHeader(failure))
-      throw error
-    })
-    metrics.earned.inc(Number(completed.receipt.price) / 1e6)
-    await deliverPaid(context, settled, resolved, req, res)
-    context.pool.connection(completed.receipt.worker)?.sendAcceptance(settled.call.accepted!)
+    const performed = await performPaid(context, call, payment, again)
+    await deliverCall(context, performed, resolved, req, res)
   } catch (cause) {
     const error = toPeerHostError(cause)
+    const { payments } = context
+    if (payment && (error.code === 'PH_PAY_SETTLEMENT_FAILED' || error.code === 'PH_PAY_PENDING'))
+      res.setHeader('payment-response', toHeader(payments.failure(error, payment.authorization.from)))
     if (error.status !== 402) throw error
-    if (error.code !== 'PH_PAY_REQUIRED') metrics.refusedPayments.inc({ code: error.code })
-    const offer = payments.offer(call.served)
-    const required = paymentRequired(offer, resourceOf(context, call, req), error)
+    if (header !== undefined) context.metrics.refusedPayments.inc({ code: error.code })
+    const required = paymentRequired(payments.offer(call.served), resourceOf(context, call, req), error)
     sendJson(
       req,
       res,
@@ -177,27 +143,23 @@ async function payAndAnswer(
       {
         'payment-required': toHeader(required),
         'access-control-expose-headers': EXPOSED_HEADERS,
-        ...(resolved.route && corsHeaders(req, resolved.route)),
+        ...gatewayCors(req, resolved.route),
       },
     )
   }
 }
 
-async function deliverPaid(
+async function deliverCall(
   { payments }: Context,
-  paid: PaidCall,
+  { call, paid }: PerformedCall,
   resolved: ResolvedCall,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const further = [
-    ...runHeaders(paid.call),
-    'peerhost-receipt',
-    receiptHeader(paid.call),
-    'payment-response',
-    toHeader(payments.response(paid)),
-  ]
-  if (await deliver(req, res, answerOf(paid.call, resolved, req), further)) payments.delivered(paid.ref)
+  const further = [...runHeaders(call), 'peerhost-receipt', receiptHeader(call)]
+  if (paid) further.push('payment-response', toHeader(payments.response(paid)))
+  const delivered = await deliver(req, res, answerOf(call, resolved, req), further)
+  if (paid && delivered) payments.delivered(paid.ref)
 }
 
 /** What the offer is for: the URL as the caller wrote it. */

@@ -53,6 +53,7 @@ export class ResponseStream implements StreamSink {
 
   /** Throws PH_WORKER_BAD_RECEIPT where the receipt is of something else than was streamed. */
   check({ result, body }: CompletedCall): void {
+    if (!this.begun) return
     const response = result.kind === 'http' ? result.response : undefined
     const isSame =
       response?.httpStatus === this.#head?.httpStatus &&

@@ -23,7 +23,7 @@ before(async () => {
     },
   ])
 })
-after(() => network.stop())
+after(() => network?.stop())
 
 const payingFetch = () =>
   wrapFetchWithPaymentFromConfig(fetch, {

@@ -30,7 +30,7 @@ before(async () => {
   url = network.url('shop', '/quote')
   offer = await offerOf(url)
 })
-after(() => network.stop())
+after(() => network?.stop())
 beforeEach(() => {
   runs = 0
   answer = undefined

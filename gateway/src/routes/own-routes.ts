@@ -4,8 +4,23 @@ import { trustlessGateway } from '@peerhost/storage'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import type { Context } from '../context.ts'
 import { sendError, sendJson } from '../http/send-json.ts'
+import { discoveryRoute } from './discovery.ts'
+import { invokeRoute } from './invoke.ts'
+import { logsRoute } from './logs.ts'
+import { mcpRoute } from './mcp.ts'
+import { openapiRoute } from './openapi.ts'
+import { proveRoute } from './prove.ts'
 import { servicesRoute } from './services.ts'
 import { uploadRoute } from './upload.ts'
+
+/** The gateway's own routes hold nothing that depends on who asks from where: any page may read them. */
+const CROSS_ORIGIN = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-methods': 'GET, HEAD, POST',
+  'access-control-allow-headers': 'accept, content-type, mcp-protocol-version, mcp-session-id, peerhost-auth',
+  'access-control-max-age': '86400',
+  'content-length': '0',
+}
 
 /** The gateway's own routes, as an express application. */
 export function createOwnRoutes(context: Context, isReady: () => string | undefined) {
@@ -29,6 +44,15 @@ export function createOwnRoutes(context: Context, isReady: () => string | undefi
   const content = trustlessGateway(context.content)
   app.use('/ipfs/', (req, res) => content(req, res))
   app.get('/services', servicesRoute(context))
+  app.get('/.well-known/x402', discoveryRoute(context))
+  app.get('/openapi.json', openapiRoute(context))
+  app.post('/mcp', mcpRoute(context))
+  app.post('/prove', proveRoute(context))
+  app.post('/invoke/:wallet/:project/:function', invokeRoute(context))
+  app.get('/logs/:wallet/:project/:function', logsRoute(context))
+  app.options(/.*/, (_req, res) => {
+    res.writeHead(204, CROSS_ORIGIN).end()
+  })
 
   app.use((req, _res, next) => next(new PeerHostError('PH_REQUEST_NO_ROUTE', { path: req.path.slice(0, 200) })))
   app.use((error: unknown, req: Request, res: Response, _next: NextFunction) => {

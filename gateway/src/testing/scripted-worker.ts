@@ -8,6 +8,7 @@ import {
   decodeInput,
   encodeFrame,
   encodeResult,
+  errorAnswer,
   type FunctionResult,
   fromHex,
   type GatewayFrame,
@@ -111,13 +112,22 @@ export async function startScriptedWorker(options: ScriptedWorkerOptions): Promi
     })
     if (!answer) return
     const { status = 0, httpStatus = 200, headers = [['content-type', 'text/plain']], body = '' } = answer
-    const bytes = status > 1 ? new Uint8Array() : typeof body === 'string' ? utf8.encode(body) : body
+    const bytes =
+      status > 1
+        ? new Uint8Array()
+        : status === 1 && input.kind === 'http'
+          ? errorAnswer('httpApi', 1).body
+          : typeof body === 'string'
+            ? utf8.encode(body)
+            : body
     const result: FunctionResult =
       status > 1
         ? { kind: input.kind, status }
-        : input.kind === 'http'
-          ? { kind: 'http', status, response: { httpStatus, headers: [...headers], body: bytes } }
-          : { kind: 'event', status, output: bytes }
+        : status === 1 && input.kind === 'http'
+          ? { kind: 'http', status, response: errorAnswer('httpApi', 1) }
+          : input.kind === 'http'
+            ? { kind: 'http', status, response: { httpStatus, headers: [...headers], body: bytes } }
+            : { kind: 'event', status, output: bytes }
     const spec = specs.get(frame.function)!
     const output = encodeResult(result)
     const assignmentHash = hashMessage(domain, 'Assignment', assignment)

@@ -98,7 +98,10 @@ export async function startTestNetwork(
   }
   const specs = new Map<string, { codeDigest: Hex; price: bigint }>()
   const senders = new Map<Hex, TransactionSender>()
-  let gateway = await createGateway(config)
+  let gateway = await createGateway(config).catch(async (error: unknown) => {
+    await chain.stop()
+    throw error
+  })
   config.port = gateway.port
   let versions = 0
 

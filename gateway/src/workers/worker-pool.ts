@@ -124,13 +124,6 @@ export class WorkerPool {
     })
   }
 
-  /** Any free worker, a slot of it held, for work that no service is behind. */
-  any(): WorkerConnection | undefined {
-    const free = this.#least([...this.#connections.values()].filter(({ isFree }) => isFree))
-    free?.hold()
-    return free
-  }
-
   close(): void {
     this.#closed = true
     clearInterval(this.#heartbeat)

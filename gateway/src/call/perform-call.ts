@@ -1,0 +1,67 @@
+import { fromHex, type Hex, keccak256, PeerHostError } from '@peerhost/protocol'
+import type { Context } from '../context.ts'
+import type { ExactPayment } from '../pay/authorization.ts'
+import type { PaidCall } from '../pay/payments.ts'
+import { accept } from './accept.ts'
+import type { CompletedCall } from './completed-call.ts'
+import { type Call, dispatch, type StreamSink } from './dispatch.ts'
+
+/** A call that was executed, paid for where it costs something, and whose receipt is promised to be anchored. */
+export interface PerformedCall {
+  call: CompletedCall
+  /** There if the caller was charged. */
+  paid?: PaidCall
+}
+
+/** Tells the worker that its receipt will be anchored. */
+function notify({ pool }: Context, { receipt, accepted }: CompletedCall): void {
+  pool.connection(receipt.worker)?.sendAcceptance(accepted!)
+}
+
+/** Promises the receipt of a call that is not charged. */
+async function promise(context: Context, completed: CompletedCall): Promise<CompletedCall> {
+  const { accepted, record } = accept(context, completed)
+  await context.store.addReceipt(record)
+  const call = { ...completed, accepted }
+  notify(context, call)
+  return call
+}
+
+/** Executes a call that costs nothing. Throws what `dispatch` throws. */
+export async function performFree(context: Context, call: Call, sink?: StreamSink): Promise<PerformedCall> {
+  const completed = await dispatch(context, call, sink)
+  sink?.check(completed)
+  return { call: await promise(context, completed) }
+}
+
+/** Names the request that a payment is for: the service and what it is given. */
+const bindingOf = ({ served, inputHash }: Call): Hex =>
+  keccak256(fromHex(`${served.service.serviceId}${inputHash.slice(2)}`))
+
+/**
+ * Executes a call that costs something: reserves the payment, has the call executed, takes the money if the function
+ * succeeded. `again`: the caller asks for an answer that he paid for earlier. Throws PH_PAY_* and what `dispatch` throws.
+ */
+export async function performPaid(
+  context: Context,
+  call: Call,
+  payment: ExactPayment | undefined,
+  again: boolean,
+): Promise<PerformedCall> {
+  const { payments, metrics } = context
+  if (!payment) throw new PeerHostError('PH_PAY_REQUIRED', {})
+  const opened = await payments.open(payment, call.served, bindingOf(call), again)
+  if ('call' in opened) return { call: opened.call, paid: opened }
+  const completed = await dispatch(context, { ...call, payer: opened.authorization.from }).catch(async (error) => {
+    await payments.release(opened)
+    throw error
+  })
+  if (completed.receipt.price === 0n) {
+    await payments.release(opened)
+    return { call: await promise(context, completed) }
+  }
+  const paid = await payments.settle(opened, completed)
+  metrics.earned.inc(Number(completed.receipt.price) / 1e6)
+  notify(context, paid.call)
+  return { call: paid.call, paid }
+}
