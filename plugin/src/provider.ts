@@ -4,6 +4,7 @@ import type { ServiceConfig } from './config/types.ts'
 import type { NetworkOptions } from './deploy/connect-network.ts'
 import { defineSchema } from './schema.ts'
 import type { Serverless, ServerlessOptions, ServerlessUtils } from './serverless-types.ts'
+import { Steps } from './steps.ts'
 
 /** What `provider` says in serverless.yml. */
 export const PROVIDER = 'peerhost'
@@ -14,6 +15,7 @@ export class PeerHostProvider {
   readonly utils: ServerlessUtils
   readonly #options: ServerlessOptions
   #config: ServiceConfig | undefined
+  #steps: Steps | undefined
 
   static getProviderName(): string {
     return PROVIDER
@@ -30,6 +32,12 @@ export class PeerHostProvider {
   /** Options of the command that runs. */
   get options(): ServerlessOptions {
     return { ...this.#options, ...this.serverless.processedInput?.options }
+  }
+
+  /** The steps of the command that runs, its bundling included. */
+  get steps(): Steps {
+    this.#steps ??= new Steps(this.utils)
+    return this.#steps
   }
 
   /** With the short form of `provider` Serverless leaves `--stage` out of `provider.stage`. */

@@ -3,7 +3,6 @@ import { type DeployResult, deployService } from '../deploy/deploy-service.ts'
 import { selectStore } from '../deploy/select-store.ts'
 import { endpointLines, endpointsOf, formatPrice, formatSize, projectUrl } from '../format.ts'
 import type { PeerHostProvider } from '../provider.ts'
-import { Steps } from '../steps.ts'
 import type { CommandPart } from './commands.ts'
 import type { PackageCommand } from './package.ts'
 
@@ -27,7 +26,7 @@ export function deployCommand(provider: PeerHostProvider, packaging: PackageComm
 async function deploy(provider: PeerHostProvider, packaging: PackageCommand, only?: string): Promise<void> {
   const { serverless, utils } = provider
   const { log } = utils
-  const steps = new Steps(utils)
+  const { steps } = provider
   const { project } = provider.config()
   const service = serverless.service.service
   const connection = await connectNetwork(provider.networkOptions())
@@ -38,7 +37,14 @@ async function deploy(provider: PeerHostProvider, packaging: PackageCommand, onl
     )
     const functions = only ? await packaging.build([only], steps) : packaging.built()
     const store = selectStore(process.env, gateway)
-    const result = await deployService(connection, { project, functions, store, steps, retireOthers: !only })
+    const result = await deployService(connection, {
+      project,
+      functions,
+      store,
+      steps,
+      retireOthers: !only,
+      onLog: (line) => log.info(line),
+    })
     const time = steps.total()
     if (!result.transaction) log.success(`No changes: everything is registered as it is (${time})`)
     else if (only) log.success(`Function ${only} deployed to ${project} (${time})`)

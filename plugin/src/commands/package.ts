@@ -6,7 +6,7 @@ import { type BuiltFunction, buildFunctions, buildTools } from '../deploy/build-
 import { unpackArtifacts } from '../deploy/unpack-artifacts.ts'
 import { formatSize } from '../format.ts'
 import type { PeerHostProvider } from '../provider.ts'
-import { Steps } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 import type { CommandPart } from './commands.ts'
 
 export interface PackageCommand extends CommandPart {
@@ -66,10 +66,7 @@ export function packageCommand(provider: PeerHostProvider): PackageCommand {
   const write = (functions: BuiltFunction[]) => {
     const dir = outputDir()
     mkdirSync(dir, { recursive: true })
-    for (const { entry, file } of functions) {
-      const leaves = file.blocks.length === 1 ? file.blocks : file.blocks.slice(1)
-      writeFileSync(path.join(dir, `${entry.name}.js`), Buffer.concat(leaves.map(({ bytes }) => bytes)))
-    }
+    for (const { entry, bytes } of functions) writeFileSync(path.join(dir, `${entry.name}.js`), bytes)
     const { project } = provider.config()
     const summary = { project, functions: functions.map(({ entry }) => entry), tools: buildTools() }
     writeFileSync(path.join(dir, 'peerhost.json'), `${JSON.stringify(summary, null, 2)}\n`)
@@ -85,7 +82,7 @@ export function packageCommand(provider: PeerHostProvider): PackageCommand {
       'before:package:createDeploymentArtifacts': switchOffZips,
       'package:compileFunctions': async () => {
         const names = provider.config().functions.map(({ name }) => name)
-        built = await build(names, new Steps(utils))
+        built = await build(names, provider.steps)
       },
       'package:finalize': () => {
         write(built ?? [])

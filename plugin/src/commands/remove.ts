@@ -2,7 +2,6 @@ import { connectNetwork } from '../deploy/connect-network.ts'
 import { removeService } from '../deploy/deploy-service.ts'
 import { selectStore } from '../deploy/select-store.ts'
 import type { PeerHostProvider } from '../provider.ts'
-import { Steps } from '../steps.ts'
 import type { CommandPart } from './commands.ts'
 
 /** `serverless remove`: retires every function of the project in one transaction. */
@@ -12,7 +11,7 @@ export function removeCommand(provider: PeerHostProvider): CommandPart {
 
 async function remove(provider: PeerHostProvider): Promise<void> {
   const { serverless, utils } = provider
-  const steps = new Steps(utils)
+  const { steps } = provider
   const { project, stage } = provider.config()
   const connection = await connectNetwork(provider.networkOptions())
   try {

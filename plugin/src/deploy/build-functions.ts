@@ -9,6 +9,7 @@ import { runtimeId } from './runtime-id.ts'
 /** A function ready to be registered: its manifest entry and the blocks of its bundle. */
 export interface BuiltFunction {
   entry: ManifestFunction
+  bytes: Uint8Array
   file: ImportedFile
   /** Absolute paths of the service's own files in the bundle. */
   sources: string[]
@@ -28,7 +29,7 @@ export async function joinBundle(
     size: bytes.length,
     runtimeId: runtimeId(),
   }
-  return { entry, file, sources }
+  return { entry, bytes, file, sources }
 }
 
 /** Bundles functions; `artifacts` maps a function to the folder that its packaged code was unpacked to. */

@@ -5,6 +5,7 @@ import type { Steps } from '../steps.ts'
 import { type BuiltFunction, buildTools } from './build-functions.ts'
 import type { ChainConnection } from './connect-network.ts'
 import { findChanges, specOf } from './find-changes.ts'
+import { openProver, type Prover, proveFunctions } from './prove-functions.ts'
 import { waitUntilServed } from './wait-until-served.ts'
 
 export interface DeployOptions {
@@ -14,6 +15,9 @@ export interface DeployOptions {
   steps: Steps
   /** Retire what is registered and not among the functions. Not where only some of a project are deployed. */
   retireOthers: boolean
+  /** Kept by who deploys again and again; else one is opened when it is needed. */
+  prover?: Prover
+  onLog: (line: string) => void
 }
 
 /** A function as it stands after a deploy. */
@@ -33,23 +37,46 @@ export interface DeployResult {
 }
 
 /** Puts what is not there yet; a bundle that two functions share goes once. */
-async function storeFiles(store: Store, functions: BuiltFunction[], manifest: Uint8Array): Promise<void> {
+async function storeBundles(store: Store, functions: BuiltFunction[]): Promise<void> {
   const files = new Map(functions.map(({ file }) => [file.cid, file]))
   for (const file of files.values()) {
     if (!(await store.has(file.cid))) await store.put(file)
   }
-  await store.put(await importBytes(manifest))
+}
+
+/** Stores the bundles and proves what has to be: before storing where the sandbox works here, behind it on workers. */
+async function storeAndProve(
+  connection: ChainConnection,
+  functions: BuiltFunction[],
+  options: DeployOptions,
+): Promise<void> {
+  const { store, steps, project, onLog } = options
+  const claims = functions.filter(({ entry }) => entry.verification !== 'none')
+  const label = functions.length === 1 ? 'the bundle' : `${functions.length} bundles`
+  const storing = () => steps.run('store', `Storing ${label} (${store.name})`, () => storeBundles(store, functions))
+  if (claims.length === 0) return storing()
+  const prover =
+    options.prover ?? (await openProver({ owner: connection.owner, project, gateway: connection.gateway, onLog }))
+  const proving = () =>
+    steps.run('prove', `Proving ${claims.map(({ entry }) => entry.name).join(', ')} deterministic`, () =>
+      proveFunctions(prover, claims),
+    )
+  try {
+    if (prover.remote) await storing()
+    await proving()
+    if (!prover.remote) await storing()
+  } finally {
+    if (!options.prover) await prover.close()
+  }
 }
 
 /**
  * Registers functions: bundles and manifest to the store, one transaction for all that changed, then waits until the gateway
  * serves it. Whatever fails before the transaction leaves nothing registered; the transaction registers all or nothing.
  */
-export async function deployService(
-  connection: ChainConnection,
-  { project, functions, store, steps, retireOthers }: DeployOptions,
-): Promise<DeployResult> {
+export async function deployService(connection: ChainConnection, options: DeployOptions): Promise<DeployResult> {
   const { owner, gateway, network, sender } = connection
+  const { project, functions, store, steps, retireOthers } = options
   const entries = functions.map(({ entry }) => entry)
   const { changed, unchanged, removed } = await steps.run('compare', 'Comparing with what is registered', async () => {
     const changes = await findChanges(connection, project, entries, await gateway.services(owner, project), store)
@@ -62,12 +89,12 @@ export async function deployService(
   const { bytes, digest: manifestDigest } = encodeManifest(manifest)
   const names = changed.map(({ name }) => name)
   if (changed.length > 0) {
-    const files = functions.filter(({ entry }) => names.includes(entry.name))
-    await steps.run(
-      'store',
-      `Storing ${names.length === 1 ? 'the bundle' : `${names.length} bundles`} (${store.name})`,
-      () => storeFiles(store, files, bytes),
+    await storeAndProve(
+      connection,
+      functions.filter(({ entry }) => names.includes(entry.name)),
+      options,
     )
+    await store.put(await importBytes(bytes))
   }
   const specs = [...changed.map((entry) => specOf(entry, manifestDigest)), ...removed.map(retiredSpec)]
   const transaction = await steps.run('register', `Registering on ${network.info.name}`, async () => {
@@ -93,5 +120,5 @@ export async function removeService(
   store: Store,
   steps: Steps,
 ): Promise<Pick<DeployResult, 'removed' | 'transaction'>> {
-  return deployService(connection, { project, functions: [], store, steps, retireOthers: true })
+  return deployService(connection, { project, functions: [], store, steps, retireOthers: true, onLog: () => {} })
 }

@@ -1,0 +1,85 @@
+import { type Hex, PeerHostError } from '@peerhost/protocol'
+import type { SandboxFunction } from '@peerhost/sandbox'
+import type { BuiltFunction } from './build-functions.ts'
+import type { GatewayClient } from './gateway-client.ts'
+import { type LocalSandbox, openLocalSandbox } from './local-sandbox.ts'
+
+export interface Prover {
+  /** Refuses a function that does not give the same bytes each time. @throws PH_BUNDLE_NOT_DETERMINISTIC */
+  prove(fn: BuiltFunction): Promise<void>
+  /** Its bundles must be in the gateway's store before: the trials run on workers. */
+  readonly remote: boolean
+  close(): Promise<void>
+}
+
+export interface ProverOptions {
+  owner: Hex
+  project: string
+  gateway: GatewayClient
+  /** Milliseconds before the last run; `serverless dev` does not wait. */
+  pauseMs?: number
+  /** One line of what the developer may want to know. */
+  onLog: (line: string) => void
+}
+
+const RUNS = 3
+
+const differs = (name: string, difference: string) =>
+  new PeerHostError('PH_BUNDLE_NOT_DETERMINISTIC', { function: name, difference })
+
+/** What the sandbox needs to know of a function that is not registered. */
+export function asSandboxFunction(owner: Hex, project: string, { entry, bytes }: BuiltFunction): SandboxFunction {
+  return { owner, project, version: 0, definition: entry, bundle: async () => bytes }
+}
+
+function localProver(
+  local: Extract<LocalSandbox, { sandbox: unknown }>,
+  { owner, project, pauseMs }: ProverOptions,
+): Prover {
+  const { sandbox, tools } = local
+  return {
+    remote: false,
+    async prove(built) {
+      const samples = tools.sampleInvocations(built.entry)
+      const proof = await tools.proveDeterministic(sandbox, asSandboxFunction(owner, project, built), samples, {
+        runs: RUNS,
+        pauseMs,
+      })
+      if (!proof.ok) throw differs(built.entry.name, proof.difference)
+    },
+    close: () => sandbox.close(),
+  }
+}
+
+function gatewayProver({ project, gateway }: ProverOptions): Prover {
+  return {
+    remote: true,
+    async prove({ entry }) {
+      const body = Buffer.from(JSON.stringify({ project, definition: entry, runs: RUNS }))
+      const response = await gateway.callOk('POST', '/prove', body, { 'content-type': 'application/json' })
+      const { deterministic, difference } = (await response.json()) as { deterministic?: boolean; difference?: string }
+      if (deterministic !== true) throw differs(entry.name, difference ?? 'two runs differ')
+    },
+    close: async () => {},
+  }
+}
+
+/**
+ * Proves `verification: deterministic` and `public` before they are registered: a function runs several times in jails of
+ * their own, on this machine where the sandbox works, else on the gateway's workers.
+ */
+export async function openProver(options: ProverOptions): Promise<Prover> {
+  const local = await openLocalSandbox({ forkPoint: 'blank', blankJails: 0, onLog: options.onLog })
+  if ('sandbox' in local) return localProver(local, options)
+  options.onLog(`The gateway's workers prove what is deterministic: ${local.unavailable}`)
+  return gatewayProver(options)
+}
+
+/** Proves those of the functions whose class asks for it, a few at a time. */
+export async function proveFunctions(prover: Prover, functions: BuiltFunction[]): Promise<void> {
+  const queue = [...functions]
+  const next = async () => {
+    for (let fn = queue.shift(); fn; fn = queue.shift()) await prover.prove(fn)
+  }
+  await Promise.all([next(), next(), next(), next()])
+}
