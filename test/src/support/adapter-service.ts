@@ -46,9 +46,13 @@ const express = require('express')
 const app = express()
 app.use(express.json())
 app.use(express.urlencoded({ extended: false }))
-app.get('/:mount/hello', (request, response) => response.cookie('a', '1').cookie('b', '2').json({ query: request.query, agent: request.get('x-agent'), cookie: request.get('cookie') }))
-app.post('/:mount/echo', (request, response) => response.status(201).json(request.body))
-app.get('/:mount/bytes', (request, response) => response.type('image/png').send(Buffer.from([0, 255, 254])))
+const router = express.Router()
+router.get('/hello', (request, response) => response.cookie('a', '1').cookie('b', '2').json({ query: request.query, agent: request.get('x-agent'), cookie: request.get('cookie') }))
+router.post('/echo', (request, response) => response.status(201).json(request.body))
+router.get('/bytes', (request, response) => response.type('image/png').send(Buffer.from([0, 255, 254])))
+// serverless-express takes what {proxy+} of a REST API matched for the whole path
+app.use('/', router)
+app.use('/:mount', router)
 module.exports = app
 `,
   'src/express.js': `
