@@ -32,6 +32,8 @@ const checks: Record<string, () => Promise<Outcome>> = {
   'lint and format (biome)': () => run(bin('biome'), 'check', '--diagnostic-level=error', '.'),
   'import directions': () => run(process.execPath, '--test', 'test/src/import-direction.test.ts'),
   'ABIs are fresh': () => isFresh('contracts/src/generate.ts'),
+  'runtime ids are fresh': () => isFresh('sandbox/src/generate-runtime-id.ts'),
+  'test vectors are fresh': () => isFresh('protocol/src/generate-vectors.ts'),
   'docs/errors.md is fresh': () => isFresh('protocol/src/errors/generate-docs.ts'),
   'no addresses or machine paths in files': () => checkFiles(ROOT),
 }
