@@ -96,7 +96,10 @@ export async function dispatch(context: DispatchContext, call: Call, sink?: Stre
     }
     try {
       const completed = await attemptOn(context, call, request, requestHash, attempt, connection, startedAt, sink)
-      if (completed.receipt.status !== 4) return completed
+      if (completed.receipt.status !== 4) {
+        connection.warm.add(served.name) // before its next status says so, which would send the next call to a cold one
+        return completed
+      }
       unable = completed // it cannot; another one may
       failure = new PeerHostError('PH_WORKER_REFUSED', { detail: 'it cannot execute this function' })
     } catch (error) {
