@@ -53,6 +53,9 @@ export function createSender({
   }
   const address = wallet.address.toLowerCase() as Hex
   let nextNonce: number | undefined
+  /** Transactions that were sent and whose outcome is not known. */
+  let underWay = 0
+  let last: Hex | undefined
   let fees: { maxFeePerGas: bigint; maxPriorityFeePerGas: bigint; at: number } | undefined
   let turn: Promise<unknown> = Promise.resolve()
 
@@ -77,6 +80,8 @@ export function createSender({
   /** Takes the next number, signs and hands over to the node; one at a time, so that no number is left out. */
   async function submit(call: TransactionCall, gasLimit: bigint): Promise<Hex> {
     const { to, data, value } = call
+    // A re-organisation may have taken back what was mined: the numbers kept here would leave a gap then, for ever.
+    if (last && underWay === 0 && !(await provider.getTransactionReceipt(last).catch(() => true))) nextNonce = undefined
     nextNonce ??= await provider.getTransactionCount(address, 'pending')
     const signed = await wallet.signTransaction({
       type: 2,
@@ -91,6 +96,8 @@ export function createSender({
     try {
       const hash = (await provider.send('eth_sendRawTransaction', [signed])) as Hex
       nextNonce++
+      last = hash
+      underWay++
       return hash
     } catch (error) {
       nextNonce = undefined // ask the node again: this one may or may not have been taken
@@ -126,8 +133,10 @@ export function createSender({
           reason: typeof error === 'string' ? 'it ran out of gas or the state changed' : revertReason(error),
         })
       }
-      if (Date.now() > deadline)
+      if (Date.now() > deadline) {
+        nextNonce = undefined
         throw new PeerHostError('PH_CHAIN_TIMEOUT', { transaction: hash, seconds: timeoutSeconds })
+      }
       await sleep(pause)
     }
   }
@@ -140,7 +149,12 @@ export function createSender({
         const submitted = turn.then(() => submit(call, gasLimit))
         turn = submitted.catch(() => {})
         const hash = await submitted
-        return { hash, wait: () => waitFor(hash, call) }
+        let mined: Promise<TransactionReceipt> | undefined
+        const wait = () =>
+          (mined ??= waitFor(hash, call).finally(() => {
+            underWay--
+          }))
+        return { hash, wait }
       } catch (error) {
         throw explain(error)
       }

@@ -1,12 +1,12 @@
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { connectChain, createRegistry, createSender } from '@peerhost/chain'
-import { type Hex, PeerHostError, paymentVaultAbi } from '@peerhost/protocol'
+import { type Chain, connectChain, createRegistry, createSender } from '@peerhost/chain'
+import { type Hex, PeerHostError, paymentVaultAbi, sha256Hex } from '@peerhost/protocol'
 import { createSigner } from '@peerhost/protocol/native'
 import { createStore } from '@peerhost/storage'
 import { Contract } from 'ethers'
 import { Anchorer } from './anchor/anchorer.ts'
-import { completeConfig, type GatewayConfig } from './config.ts'
+import { type CompleteConfig, completeConfig, type GatewayConfig } from './config.ts'
 import type { Context } from './context.ts'
 import { createHttpServer } from './http/server.ts'
 import { trustedProxies } from './http/source-address.ts'
@@ -53,7 +53,8 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
     const domain = { chainId: config.network.chainId, verifyingContract: config.contracts.ExecutionCoordinator }
     const chain = await connectChain({ rpcUrl: config.rpcUrl, chainId: config.network.chainId })
     undo.push(() => chain.close())
-    const store = new SqliteStore({ file: join(config.dataDir, 'gateway.sqlite'), logBytes: config.limits.logBytes })
+    const file = join(config.dataDir, `gateway-${await stateName(chain, config, gateway)}.sqlite`)
+    const store = new SqliteStore({ file, logBytes: config.limits.logBytes })
     undo.push(() => store.close())
     const content = createStore(config.content ?? { driver: 'embedded', path: join(config.dataDir, 'ipfs') })
     undo.push(() => content.close())
@@ -172,6 +173,12 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
     for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => {})
     throw error
   }
+}
+
+/** Names a state by what it is of: what was promised and paid on one chain counts on no other. */
+async function stateName(chain: Chain, { contracts }: CompleteConfig, gateway: Hex): Promise<string> {
+  const parts = [await chain.genesisHash(), contracts.ExecutionCoordinator, gateway].join('/')
+  return sha256Hex(new TextEncoder().encode(parts)).slice(2, 18)
 }
 
 /** The code behind the vault's accounts; checks that accounts are computed here as the vault does. */

@@ -8,19 +8,21 @@ import {
   ZERO_HASH,
 } from '@peerhost/protocol'
 import type { Context } from '../context.ts'
-import type { BatchRecord } from '../store/store.ts'
+import type { BatchRecord, ReceiptRecord } from '../store/store.ts'
 import { buildBatch } from './build-batch.ts'
 import { headerFromJson, headerToJson } from './header-json.ts'
 import { type AnchoredHead, coordinatorInterface, findHeader, isHead, readEarnings, readHead } from './read-head.ts'
 
 export type AnchorerContext = Pick<
   Context,
-  'config' | 'domain' | 'gateway' | 'chain' | 'sender' | 'store' | 'content' | 'sources' | 'metrics' | 'log'
+  'config' | 'gateway' | 'chain' | 'sender' | 'store' | 'content' | 'sources' | 'metrics' | 'log'
 >
 
 /** Milliseconds between two looks whether enough receipts wait for a batch of their own. */
 const LOOK_MS = 1_000
 const ANCHOR_GAS = 250_000n
+/** Published requests have bodies: what makes a batch of its own before the count does. */
+const MAX_BATCH_BYTES = 32 * 1024 * 1024
 
 /**
  * Keeps the promise of each Acceptance: batches receipts, stores their data and anchors them, one batch after another.
@@ -89,9 +91,9 @@ export class Anchorer {
     const { store, config } = this.#context
     let head = await this.#catchUp()
     for (;;) {
-      const receipts = store.pendingReceipts(config.anchorCount)
+      const receipts = store.pendingReceipts(config.anchorCount, MAX_BATCH_BYTES)
       if (receipts.length === 0) return
-      head = await this.#anchorNext(head)
+      head = await this.#anchorNext(head, receipts)
     }
   }
 
@@ -148,12 +150,10 @@ export class Anchorer {
     return headerHash
   }
 
-  async #anchorNext(predecessor: Hex): Promise<Hex> {
-    const { config, domain, gateway, store, content } = this.#context
-    const receipts = store.pendingReceipts(config.anchorCount)
+  async #anchorNext(predecessor: Hex, receipts: ReceiptRecord[]): Promise<Hex> {
+    const { gateway, store, content } = this.#context
     const last = store.batch()
     const { header, data, earnings } = await buildBatch({
-      domain,
       gateway,
       index: last ? BigInt(last.index) + 1n : 0n,
       predecessor,

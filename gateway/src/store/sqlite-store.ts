@@ -119,15 +119,19 @@ export class SqliteStore implements Store {
     return this.#write(() => this.#insertReceipt(receipt))
   }
 
-  pendingReceipts(limit: number): ReceiptRecord[] {
-    return this.#all(
+  pendingReceipts(limit: number, maxBytes: number): ReceiptRecord[] {
+    const found: ReceiptRecord[] = []
+    let bytes = 0
+    const rows = this.#statement(
       'SELECT receipt_hash, leaf, anchor_by FROM receipts WHERE batch_index IS NULL ORDER BY id LIMIT ?',
-      limit,
-    ).map((row) => ({
-      receiptHash: row.receipt_hash as Hex,
-      leaf: row.leaf as Uint8Array,
-      anchorBy: row.anchor_by as number,
-    }))
+    ).iterate(limit) as Iterable<Row>
+    for (const row of rows) {
+      const leaf = row.leaf as Uint8Array
+      bytes += leaf.length
+      if (bytes > maxBytes && found.length > 0) break
+      found.push({ receiptHash: row.receipt_hash as Hex, leaf, anchorBy: row.anchor_by as number })
+    }
+    return found
   }
 
   countPending(): number {
@@ -164,6 +168,8 @@ export class SqliteStore implements Store {
   restoreBatch(batch: BatchRecord, earnings: readonly (readonly [Hex, bigint])[]): Promise<void> {
     return this.#write(() => {
       this.#run('DELETE FROM earnings')
+      this.#run('UPDATE receipts SET batch_index = NULL WHERE batch_index >= ?', batch.index)
+      this.#run('DELETE FROM batches WHERE batch_index >= ?', batch.index)
       this.#insertBatch(batch, earnings)
     })
   }

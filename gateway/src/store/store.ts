@@ -87,8 +87,8 @@ export interface Store {
 
   /** Keeps a promised receipt of an unpaid call. */
   addReceipt(receipt: ReceiptRecord): Promise<void>
-  /** Receipts that are in no batch yet, oldest first. */
-  pendingReceipts(limit: number): ReceiptRecord[]
+  /** Receipts that are in no batch yet, oldest first; no more than `limit`, nor than one above `maxBytes` of leaves. */
+  pendingReceipts(limit: number, maxBytes: number): ReceiptRecord[]
   countPending(): number
 
   /** Keeps a batch that is about to be anchored, with its receipts and the earnings after it. */
@@ -97,7 +97,10 @@ export interface Store {
   batch(index?: number): BatchRecord | undefined
   markAnchored(index: number): Promise<void>
   earnings(): { worker: Hex; cumulative: bigint }[]
-  /** Puts what the chain knows in place of what was lost. */
+  /**
+   * Puts what the chain knows in place of what is here: its last batch and the earnings after it. Receipts that were meant
+   * for this batch or a later one wait for another.
+   */
   restoreBatch(batch: BatchRecord, earnings: readonly (readonly [Hex, bigint])[]): Promise<void>
 
   addLog(functionName: string, record: LogRecord): void

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSender, deployFunctions, type TransactionSender } from '@peerhost/chain'
@@ -50,7 +50,7 @@ export interface TestNetwork {
   worker(script: Script, options?: Partial<ScriptedWorkerOptions>): Promise<ScriptedWorker>
   url(project: string, path: string, owner?: Account): string
   usdcOf(address: string): Promise<bigint>
-  /** Stops the gateway, as a crash would if `hard`, and starts it again in the same folder and at the same port. */
+  /** Stops the gateway and starts it again in the same folder and at the same port; `fresh` without its database. */
   restart(options?: { fresh?: boolean }): Promise<Gateway>
   stop(): Promise<void>
 }
@@ -187,7 +187,9 @@ export async function startTestNetwork(
 
     async restart({ fresh = false } = {}) {
       await gateway.close()
-      if (fresh) rmSync(join(config.dataDir, 'gateway.sqlite'), { force: true })
+      if (fresh)
+        for (const name of readdirSync(config.dataDir))
+          if (name.startsWith('gateway-')) rmSync(join(config.dataDir, name))
       gateway = await createGateway(config)
       return gateway
     },
