@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x0cd0dde19fb7262add6bf4a6c4087252d2615b45d307b78c515854954e1d98d7',
-  arm64: '0x91440d6b94f1876e35141f5f7876ebaaaaba3a79e3be0e234261ff32aed3c378',
+  x64: '0x32ff45eb058ad73f82658bf7c87630594ea325e146d01d8d87a5b8c9824c90f9',
+  arm64: '0x92305ddc8f32fcde84a5278c8628993dbcfa2a2562d7709f4d2133762b5f7ea7',
 }
 
 /** The runtime that a deploy registers functions for. */

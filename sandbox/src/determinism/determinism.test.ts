@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { runDeterministic, runTwice } from './run-twice.ts'
@@ -241,8 +242,31 @@ describe('fixed figures', () => {
 
   it('ends a stack at the outermost frame of the bundle', async () => {
     const stack = await same(
-      `return await new Promise((done) => setTimeout(function fire() { done(new Error('x').stack) }, 1))`,
+      `return await new Promise((done) => setTimeout(function fire() { done([1].map(() => new Error('x').stack)[0]) }, 1))`,
     )
-    assert.match(stack, /^Error: x\n {4}at Timeout\.fire \(\[eval\]:\d+:\d+\)$/)
+    assert.match(stack, /^Error: x\n {4}at \[eval\]:\d+:\d+\n {4}at map \(<anonymous>\)\n {4}at \[eval\]:\d+:\d+$/)
+  })
+
+  it('shows the same stack with and without a code cache', async () => {
+    const source = `(exports) => {
+      exports.handler = async () => { await 1; return new Error('e').stack }
+      exports.Shape = class { draw() { return [0].map(() => new Error('e').stack)[0] } }
+      exports.sites = () => JSON.stringify(require('util').getCallSites(1).map(({ functionName }) => functionName))
+    }`
+    const load = (eager: boolean) => `
+      const vm = require('vm'), source = ${JSON.stringify(source)}, filename = '[eval]'
+      const cachedData = ${eager} ? Buffer.from(process.env.CACHE, 'base64') : undefined
+      new vm.Script(source, { filename, cachedData }).runInThisContext()(atLoad)`
+    const maker = `
+      const vm = require('vm'), v8 = require('v8')
+      v8.setFlagsFromString('--no-lazy')
+      const script = new vm.Script(${JSON.stringify(source)}, { filename: '[eval]' })
+      v8.setFlagsFromString('--lazy')
+      process.stdout.write(script.createCachedData().toString('base64'))`
+    process.env.CACHE = execFileSync(process.execPath, ['--single-threaded', '-e', maker], { encoding: 'utf8' })
+    const program = `return [await atLoad.handler(), new atLoad.Shape().draw(), atLoad.sites()]`
+    const plain = await runDeterministic(program, { load: load(false) })
+    assert.deepEqual(await runDeterministic(program, { load: load(true) }), plain)
+    delete process.env.CACHE
   })
 })

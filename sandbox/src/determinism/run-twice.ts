@@ -23,6 +23,7 @@ export async function runDeterministic(program: string, options: RunOptions = {}
     const determinism = require(${JSON.stringify(determinism)})
     ${preload}
     determinism.install({ seedHex: '11'.repeat(32), bundle: '[eval]' })
+    const atLoad = {}
     ${load}
     determinism.reseed({ seedHex: '${seedHex}', clockMs: ${clockMs} })
     const run = async () => { ${program} }
