@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x32ff45eb058ad73f82658bf7c87630594ea325e146d01d8d87a5b8c9824c90f9',
-  arm64: '0x92305ddc8f32fcde84a5278c8628993dbcfa2a2562d7709f4d2133762b5f7ea7',
+  x64: '0x18b07844e29f9db50502b8c0670d19aa6a0ca3d83f2f9bcff603a4d22ea29243',
+  arm64: '0x50c1ab1b58031cf3ecb167efb0a56ff682931fe1a4b63b45c58c7f0413bb3ec0',
 }
 
 /** The runtime that a deploy registers functions for. */

@@ -204,7 +204,12 @@ async function loadInChild(order) {
 }
 
 async function main() {
-  await getReady()
+  try {
+    await getReady()
+  } catch (error) {
+    process.stderr.write(`${error.stack}\n`)
+    native.exit(NATIVE_FAILED)
+  }
   must(native.write(STATUS, statusByte, 1)) // BLANK: the worker takes its picture before it sends the order
   const order = readOrder()
   const { descriptors, deterministic } = order
@@ -219,7 +224,5 @@ async function main() {
   await execute(loaded ?? (await loadInChild(order)), deterministic)
 }
 
-main().catch((error) => {
-  process.stderr.write(`${error?.stack ?? error}\n`)
-  native.exit(NATIVE_FAILED)
-})
+// What fails here fails in the zygote's load: the worker then has a child load the bundle, which tells why.
+main().catch(() => native.exit(NATIVE_FAILED))

@@ -19,6 +19,8 @@ import type { ExecuteOptions, ExecutionResult, Invocation, Sandbox, SandboxFunct
 
 const DEFAULT_MEMORY_SIZE = 1024
 const SHRINK_EVERY_MS = 5000
+const RETRIES = 2
+const LOAD_MS = 10_000
 const MEMORY_SHARE = 0.6
 const MEGABYTE = 1024 * 1024
 
@@ -37,6 +39,8 @@ export interface SandboxOptions {
   forkPoint?: 'auto' | ForkPoint
   /** Jails of one function at most; default: 8 for each core. */
   maxJailsPerFunction?: number
+  /** Milliseconds that a bundle may take to load; default 10,000, as AWS Lambda's init phase. */
+  loadTimeoutMs?: number
   /** `required` (default): without control groups it does not start. `auto`: it says so by `onLog` and starts. */
   cgroups?: 'required' | 'auto'
   /** One line of what an operator may want to know. */
@@ -63,6 +67,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     caches,
     onLog,
     forkPoint: options.forkPoint ?? 'auto',
+    loadMs: options.loadTimeoutMs ?? LOAD_MS,
     maxJails: options.maxJailsPerFunction ?? 8 * availableParallelism(),
     equip: openEgress,
   }
@@ -117,7 +122,9 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     }
     try {
       const pool = poolOf(fn)
-      const lease = await pool.acquire(options.signal)
+      let lease = await pool.acquire(options.signal)
+      // A child may end while it waits; the jail has ended then, and the request has not reached it.
+      for (let i = 0; lease.jail.failure !== undefined && i < RETRIES; i++) lease = await pool.acquire(options.signal)
       cold = lease.cold
       taken = performance.now()
       const { outcome, logs } = await runOn(pool, lease.jail, invocation, options)

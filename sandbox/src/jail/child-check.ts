@@ -11,9 +11,11 @@ const LINE_END = 10
 export class ChildCheck {
   readonly #zygote: number
   readonly #children: number
-  #lastInnerPid = 1 // the zygote's
+  #lastInnerPid: number
 
-  constructor(zygote: number) {
+  /** @param innerPid the zygote's own number inside its jail */
+  constructor(zygote: number, innerPid = 1) {
+    this.#lastInnerPid = innerPid
     this.#zygote = zygote
     this.#children = openSync(`/proc/${zygote}/task/${zygote}/children`, 'r')
   }

@@ -100,6 +100,7 @@ export class Execution {
   #ended(): void {
     if (this.#state === 'answered' || this.#state === 'closed') return
     this.#drainLogs()
+    if (this.#state === 'ready') this.#poison('the child ended before its request')
     const end = new ChildEnded('the child ended without an answer')
     this.ready.reject(end)
     this.#answer.reject(end)

@@ -22,6 +22,7 @@ import { Watch } from './watch.ts'
 
 const MEGABYTE = 1024 * 1024
 const START_MS = 15_000
+const CONNECT_MS = 3_000
 const END_MS = 50
 const IDLE_MS = 100
 const CPU_PERIOD_MS = 100
@@ -88,6 +89,7 @@ export class Jail {
   #throttled = ''
   #outOfMemory = false
   #childConnected = deferred()
+  #childOver: Promise<void> | undefined
 
   private constructor(host: Host, memorySize: number) {
     this.#host = host
@@ -256,9 +258,10 @@ export class Jail {
   /** Has the next child forked; settles when that waits for its request. Throws InitFailed and JailEnded. */
   async prepare(): Promise<void> {
     this.#orderedChild = true
+    this.#childOver = this.#nextStatus() // it may end on its own account, ahead of any request
     this.#process.stdin!.write(GO)
     const connected = this.#connected()
-    await this.#within(connected, START_MS, 'no child connected')
+    await this.#within(connected, CONNECT_MS, 'no child connected')
     const execution = this.#execution!
     if (this.#firstChild) await this.#untilIdle('child')
     this.#firstChild = false
@@ -324,7 +327,7 @@ export class Jail {
    * Gives how the child ended (a wait status), where the kernel tells.
    */
   async settle(): Promise<number | undefined> {
-    await this.#within(this.#nextStatus(), END_MS, `the child was alive ${END_MS} ms after its answer`)
+    await this.#within(this.#childOver!, END_MS, `the child was alive ${END_MS} ms after its answer`)
     const execution = this.#execution!
     const status = execution.exitStatus()
     execution.close()

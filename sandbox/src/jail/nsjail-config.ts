@@ -61,7 +61,8 @@ export function nsjailConfig({ root, sockets, outsideId, argv, passStatus }: Nsj
     `uidmap { ${ids} }`,
     `gidmap { ${ids} }`,
     mount({ src: quote(root), dst: '"/"', ...readOnly }),
-    mount({ src: '"/dev/null"', dst: '"/dev/null"', is_bind: true, rw: true }),
+    // Read-only: what is written to a device still goes there, but nobody can set its times.
+    mount({ src: '"/dev/null"', dst: '"/dev/null"', is_bind: true, rw: 'false' }),
     ...(sockets ? [mount({ src: quote(sockets), dst: '"/run"', ...readOnly, noexec: true })] : []),
     mount({
       dst: '"/tmp"',

@@ -11,6 +11,7 @@ const WAITS: Record<string, { read: string; wait4: string; idle: string[] }> = {
   arm64: { read: '63', wait4: '260', idle: ['98', '22'] },
 }
 
+const SIGCHLD = 17 // would be handled, and counted, in the zygote at each execution's end
 const O_WRONLY = 1
 const ACCESS_MODE = 3
 
@@ -62,6 +63,7 @@ function settingsOf(pid: number): Record<string, string> {
     affinity: field(status, 'Cpus_allowed'),
     filters: field(status, 'Seccomp_filters'),
     blockedSignals: field(status, 'SigBlk'),
+    handlesChildSignal: String((Number.parseInt(field(status, 'SigCgt').slice(-8), 16) >>> (SIGCHLD - 1)) & 1),
     pendingSignals: `${field(status, 'SigPnd')} ${field(status, 'ShdPnd')}`,
     priority: `${stat[15]} ${stat[16]} ${stat[38]}`, // priority, nice, scheduling policy
     limits: text(`/proc/${pid}/limits`),

@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto'
 import { type Hex, PeerHostError } from '@peerhost/protocol'
 import { warmUpOrder } from '../invocation-frame.ts'
-import { InitFailed, JailEnded, RefusedLoad } from '../jail/ends.ts'
+import { InitFailed, JailEnded } from '../jail/ends.ts'
 import type { ForkPoint, Jail } from '../jail/jail.ts'
 import type { SandboxFunction } from '../types.ts'
 import type { BlankJails } from './blank-jails.ts'
 import { Breaker } from './breaker.ts'
 import type { CodeCaches } from './code-caches.ts'
 
-const LOAD_MS = 10_000 // as AWS Lambda's init phase
 const START_ATTEMPTS = 3
 const LOOK_AGAIN_MS = 25
 const FIRST_CYCLE_MS = 30
@@ -24,6 +23,7 @@ export interface PoolServices {
   caches: CodeCaches
   forkPoint: 'auto' | ForkPoint
   maxJails: number
+  loadMs: number
   onLog(line: string): void
   /** Gives a new jail of the function what it has beside the bundle, such as egress. */
   equip(jail: Jail, fn: SandboxFunction): Promise<void>
@@ -193,19 +193,19 @@ export class FunctionPool {
   async #startJail(forkPoint: ForkPoint): Promise<Jail> {
     const { definition } = this.fn
     const source = await this.#bundle()
-    const { caches } = this.#services
+    const { caches, loadMs } = this.#services
     const codeCache = caches.known(definition.codeDigest)
     const jail = await this.#services.blanks.take(definition.memorySize)
     const started = performance.now()
     try {
       await this.#services.equip(jail, this.fn)
-      await jail.handOver({ forkPoint, settings: this.#settings(), source, codeCache, loadMs: LOAD_MS })
+      await jail.handOver({ forkPoint, settings: this.#settings(), source, codeCache, loadMs })
       await jail.prepare()
     } catch (error) {
       jail.close()
-      if (!(error instanceof RefusedLoad) || forkPoint === 'blank') throw error
+      if (forkPoint === 'blank') throw error
       this.#loadedRefused = true
-      this.#services.onLog(`sandbox: ${definition.name} runs at fork point blank: ${error.message}`)
+      this.#services.onLog(`sandbox: ${definition.name} runs at fork point blank: ${(error as Error).message}`)
       return this.#startJail('blank')
     }
     this.#loadMs += (performance.now() - started - this.#loadMs) / 4
