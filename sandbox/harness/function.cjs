@@ -4,7 +4,7 @@ const { createRequire } = require('node:module')
 const vm = require('node:vm')
 const determinism = require('./determinism/index.cjs')
 const egress = require('./egress/index.cjs')
-const { createRuntime } = require('./lambda/index.cjs')
+const { createRuntime, rehearse: rehearseForms } = require('./lambda/index.cjs')
 const { encodeFrame, decodeFrame, FRAME } = require('./frames.cjs')
 const { wrap, FILENAME, DIRNAME } = require('./wrapper.cjs')
 
@@ -26,14 +26,22 @@ function toWarmUpInvocation({ head, body }) {
 }
 
 /**
+ * Makes what a bundle finds when it loads: environment, clock and randomness, network. No user code runs here, so at both
+ * fork points it is done once for all executions of a jail.
+ */
+function prepareFunction({ config, deterministic, seedHex, egress: network }) {
+  const runtime = createRuntime(config)
+  if (deterministic) determinism.install({ seedHex, memorySize: config.memorySize, bundle: FILENAME })
+  egress.install(network)
+  return runtime
+}
+
+/**
  * Runs the bundle and finds its handler. Throws what the bundle throws, and the runtime's own errors
  * (Runtime.HandlerNotFound and others).
  */
-async function loadFunction(order) {
-  const { config, deterministic, warmUp } = order
-  const runtime = createRuntime(config)
-  if (deterministic) determinism.install({ seedHex: order.seedHex, memorySize: config.memorySize, bundle: FILENAME })
-  egress.install(order.egress)
+async function loadFunction(order, runtime) {
+  const { warmUp } = order
   const module = { exports: {} }
   const script = compile(order)
   script.runInThisContext()(module.exports, createRequire(FILENAME), module, FILENAME, DIRNAME)
@@ -61,6 +69,7 @@ const rehearsed = {
 
 /** Takes the harness's own path through an execution, compiled and with warm inline caches, for every child. */
 async function rehearse() {
+  await rehearseForms()
   const runtime = createRuntime(rehearsed)
   const handler = runtime.resolve({
     handler: async (event) => ({ statusCode: 200, body: JSON.stringify({ path: event.rawPath ?? event.path }) }),
@@ -96,4 +105,4 @@ async function rehearse() {
   }
 }
 
-module.exports = { loadFunction, rehearse }
+module.exports = { prepareFunction, loadFunction, rehearse }

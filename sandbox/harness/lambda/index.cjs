@@ -5,7 +5,7 @@
 const { installEnvironment } = require('./environment.cjs')
 const { installPlatform } = require('./platform.cjs')
 const { installConsole, logFailure, rehearseConsole, setLogRequest } = require('./console.cjs')
-const { installStreaming, runStreaming, HttpSink, OutputSink } = require('./streaming.cjs')
+const streaming = require('./streaming.cjs')
 const { resolveHandler } = require('./resolve-handler.cjs')
 const { createContext } = require('./context.cjs')
 const { Completion, interceptExit } = require('./completion.cjs')
@@ -50,10 +50,10 @@ function runLambda({ config, handler, invocation, context, completion, respond }
 
 function runStreamingLambda({ config, handler, invocation, context, completion, respond }) {
   const { call } = handler
-  const sink = invocation.kind === 'event' ? new OutputSink(respond) : new HttpSink(respond)
+  const sink = invocation.kind === 'event' ? new streaming.OutputSink(respond) : new streaming.HttpSink(respond)
   completion.onResult = () => sink.complete()
   const event = createEvent(config, invocation)
-  runStreaming((stream) => call(event, stream, context), sink, completion)
+  streaming.runStreaming((stream) => call(event, stream, context), sink, completion)
 }
 
 const forms = { lambda: runLambda, streaming: runStreamingLambda, request: runRequestForm, fetch: runFetchForm }
@@ -88,7 +88,7 @@ function createRuntime(config) {
   installEnvironment(config)
   installPlatform(config)
   installConsole(config.writeLog)
-  installStreaming()
+  streaming.installStreaming()
   interceptExit()
   return {
     resolve: (exports) => resolveHandler(exports, config.handler),
@@ -134,6 +134,11 @@ const rehearsedExports = {
   },
   done: (event, context) => context.done(null, answerOf(event)),
   default: async (request) => ({ headers: { 'x-a': request.path }, body: await request.json() }),
+  stream: streaming.streamifyResponse(async (_event, stream) => {
+    const body = streaming.HttpResponseStream.from(stream, { statusCode: 200, headers: { 'x-a': 1 } })
+    body.write('a')
+    body.end('b')
+  }),
   web: { fetch: async (request) => new Response(await request.text(), { headers: { 'x-a': 'b' } }) },
 }
 

@@ -187,4 +187,4 @@ function runStreaming(call, sink, completion) {
   completion.follow(both, 'The function ended before its promise settled and its response stream was ended')
 }
 
-module.exports = { installStreaming, runStreaming, HttpSink, OutputSink }
+module.exports = { installStreaming, streamifyResponse, HttpResponseStream, runStreaming, HttpSink, OutputSink }
