@@ -8,6 +8,14 @@ import type { Serverless, ServerlessOptions, ServerlessUtils } from './serverles
 const noValue = { resolve: async () => ({ value: null }) }
 
 /**
+ * The CLIs rewrite `serverless dev` to `serverless --dev`, for a service of Serverless Inc. They read the arguments anew when the
+ * plugins are loaded, which is now.
+ */
+function restoreDevCommand(argv: string[]): void {
+  if (argv[2] === '--dev') argv[2] = 'dev'
+}
+
+/**
  * `serverless-peerhost`, the entry that `plugins:` names. It brings the provider and its commands; it belongs to no provider
  * itself, so that it is loaded, and can say so, also where `provider` names another.
  */
@@ -19,6 +27,7 @@ export default class ServerlessPeerHost {
     if (name !== PROVIDER) {
       throw toServerlessError(serverless, new PeerHostError('PH_CONFIG_PROVIDER_INVALID', { provider: String(name) }))
     }
+    restoreDevCommand(process.argv)
     const provider = new PeerHostProvider(serverless, options, utils)
     // plugins that are added by a plugin get no utils of their own
     class Commands extends PeerHostCommands {

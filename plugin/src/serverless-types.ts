@@ -49,6 +49,8 @@ export interface Serverless {
     schema: Schema
     defineProvider(name: string, options: Loose): void
   }
+  /** JSON and YAML are parsed. */
+  utils: { readFileSync(file: string): unknown }
   setProvider(name: string, provider: unknown): void
 }
 

@@ -2,9 +2,14 @@ import type { PeerHostProvider } from '../provider.ts'
 import { withServerlessErrors } from '../serverless-error.ts'
 import type { CommandDefinition, Hooks } from '../serverless-types.ts'
 import { deployCommand } from './deploy.ts'
+import { devCommand } from './dev.ts'
 import { infoCommand } from './info.ts'
+import { invokeCommand } from './invoke.ts'
+import { invokeLocalCommand } from './invoke-local.ts'
+import { logsCommand } from './logs.ts'
 import { packageCommand } from './package.ts'
 import { removeCommand } from './remove.ts'
+import { versionCommands } from './versions.ts'
 
 /** One command's part of the plugin. Hooks are named as in Serverless: `deploy:deploy`. */
 export interface CommandPart {
@@ -59,7 +64,17 @@ export class PeerHostCommands {
   constructor(provider: PeerHostProvider) {
     this.provider = provider
     const building = packageCommand(provider)
-    const parts = [building, deployCommand(provider, building), infoCommand(provider), removeCommand(provider)]
+    const parts = [
+      building,
+      deployCommand(provider, building),
+      infoCommand(provider),
+      removeCommand(provider),
+      invokeCommand(provider),
+      invokeLocalCommand(provider, building),
+      logsCommand(provider),
+      versionCommands(provider),
+      devCommand(provider),
+    ]
     this.commands = mergeCommands(parts)
     this.hooks = Object.fromEntries(
       parts.flatMap(({ hooks }) =>

@@ -1,4 +1,4 @@
-import { type Domain, type Hex, type MessageSigner, PeerHostError, signAccess } from '@peerhost/protocol'
+import { CATALOGUE, type Domain, type Hex, type MessageSigner, PeerHostError, signAccess } from '@peerhost/protocol'
 
 /** One function in a gateway's `/services`. */
 export interface ServedFunction {
@@ -83,17 +83,37 @@ export class GatewayClient {
     }
   }
 
-  /** The gateway's own words. */
-  async #refusal(response: Response): Promise<PeerHostError> {
-    const text = await response.text().catch(() => '')
-    let detail = text.slice(0, 300)
-    try {
-      const answer = JSON.parse(text)
-      const error = answer.error ?? answer
-      detail = [error.message, error.code && `(${error.code})`].filter(Boolean).join(' ')
-    } catch {
-      // not JSON: as it is
-    }
-    return new PeerHostError('PH_GATEWAY_REFUSED', { detail: `${response.status} ${detail}`.trim() })
+  /** What the gateway says went wrong, under its own code where it is one of the catalogue. */
+  async #refusal(response: Response): Promise<Error> {
+    return refusalOf(response.status, await response.text().catch(() => ''))
   }
+}
+
+const printable = (text: unknown): string =>
+  String(text ?? '')
+    .replace(/[^\x20-\x7e\u00a0-\u{10ffff}]+/gu, ' ')
+    .slice(0, 1000)
+
+/** An error that a gateway answered with: code, message and hint are its own. */
+class GatewayError extends Error {
+  override readonly name = 'PeerHostError'
+  readonly code: string
+  readonly hint: string
+
+  constructor(code: string, message: string, hint: string) {
+    super(message)
+    this.code = code
+    this.hint = hint
+  }
+}
+
+/** The error that an answer of a gateway stands for. */
+export function refusalOf(status: number, body: string): Error {
+  try {
+    const { code, message, hint } = JSON.parse(body)
+    if (Object.hasOwn(CATALOGUE, code) && message) return new GatewayError(code, printable(message), printable(hint))
+  } catch {
+    // not JSON: as it is
+  }
+  return new PeerHostError('PH_GATEWAY_REFUSED', { detail: `${status} ${printable(body).slice(0, 300)}`.trim() })
 }

@@ -16,8 +16,8 @@ export interface ProverOptions {
   owner: Hex
   project: string
   gateway: GatewayClient
-  /** Milliseconds before the last run; `serverless dev` does not wait. */
-  pauseMs?: number
+  /** Deploys follow each other closely (`serverless dev`): jails wait ahead, and the last run does not wait for another second. */
+  quick?: boolean
   /** One line of what the developer may want to know. */
   onLog: (line: string) => void
 }
@@ -34,7 +34,7 @@ export function asSandboxFunction(owner: Hex, project: string, { entry, bytes }:
 
 function localProver(
   local: Extract<LocalSandbox, { sandbox: unknown }>,
-  { owner, project, pauseMs }: ProverOptions,
+  { owner, project, quick }: ProverOptions,
 ): Prover {
   const { sandbox, tools } = local
   return {
@@ -69,7 +69,7 @@ function gatewayProver({ project, gateway }: ProverOptions): Prover {
  * their own, on this machine where the sandbox works, else on the gateway's workers.
  */
 export async function openProver(options: ProverOptions): Promise<Prover> {
-  const local = await openLocalSandbox({ forkPoint: 'blank', blankJails: 0, onLog: options.onLog })
+  const local = await openLocalSandbox({ forkPoint: 'blank', blankJails: options.quick ? 2 : 0, onLog: options.onLog })
   if ('sandbox' in local) return localProver(local, options)
   options.onLog(`The gateway's workers prove what is deterministic: ${local.unavailable}`)
   return gatewayProver(options)

@@ -6,12 +6,17 @@ export interface Awaited {
   /** Functions that must be served under this manifest. */
   manifestDigest?: Hex
   names: string[]
+  /** Version they must have reached; a rollback brings an old manifest back. */
+  version?: number
   /** Functions that must be gone. */
   removed: string[]
 }
 
 /** Milliseconds; a public chain's `finalized` block trails by some. */
 const PATIENCE = 120_000
+
+const isServed = (served: ServedFunction | undefined, { manifestDigest, version = 1 }: Awaited) =>
+  served !== undefined && served.manifestDigest === manifestDigest && served.version >= version
 
 /** Asks the gateway until it serves what was registered. @throws PH_GATEWAY_NOT_SERVED */
 export async function waitUntilServed(
@@ -25,7 +30,7 @@ export async function waitUntilServed(
   for (let pause = 50; ; pause = Math.min(pause * 1.5, 1000)) {
     try {
       const served = await gateway.services(owner, project)
-      const there = wanted.names.every((name) => served.get(name)?.manifestDigest === wanted.manifestDigest)
+      const there = wanted.names.every((name) => isServed(served.get(name), wanted))
       if (there && !wanted.removed.some((name) => served.has(name))) return served
     } catch (error) {
       // a gateway that is gone for a moment may be back before patience ends
