@@ -52,6 +52,7 @@ test('a function goes before the provider; environments are joined', () => {
 test('a project is the service on stage dev, and carries any other stage', () => {
   assert.equal(service({}).project, 'shop')
   assert.equal(service({}, { stage: 'prod' }).project, 'shop-prod')
+  assert.equal(read({}, { stage: 'prod' }).stage, 'prod')
   assert.throws(() => service({}, { service: 'metrics' }), code('PH_CONFIG_PROJECT_RESERVED'))
   assert.throws(() => service({}, { service: 'Run' }), code('PH_CONFIG_PROJECT_RESERVED'))
   assert.throws(() => service({}, { service: 'a/b' }), code('PH_CONFIG_PROJECT_INVALID'))

@@ -105,9 +105,10 @@ export function readService({ service, stage, provider, functions, topLevel }: S
   const warnings = new Warnings()
   const project = projectName(service, stage)
   const routes = parseEvents(functions, provider, warnings)
-  const read = Object.entries(functions).map(([name, definition]) =>
-    readFunction(name, isLoose(definition) ? definition : {}, provider, routes.get(name)!, warnings),
-  )
+  const read = Object.entries(functions).map(([name, definition]) => ({
+    ...readFunction(name, isLoose(definition) ? definition : {}, provider, routes.get(name)!, warnings),
+    ...(stage !== 'dev' && { stage }),
+  }))
   refuseDuplicateRoutes(read)
   noteIgnoredKeys(provider, functions, topLevel, warnings)
   notePublic(read, warnings)
