@@ -65,6 +65,7 @@ const manifestFunction = {
     publicHeaders: texts,
     warmup: { type: 'object' },
     environment: { type: 'object', additionalProperties: { type: 'string' } },
+    stage: { type: 'string', minLength: 1, maxLength: 128 },
     runtimeId: hash,
     description: { type: 'string', maxLength: 1024 },
   },

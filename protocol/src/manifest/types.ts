@@ -62,6 +62,8 @@ export interface ManifestFunction {
   publicHeaders: string[]
   warmup?: Warmup
   environment: Record<string, string>
+  /** What events of kind `http` name as their stage; default `dev`. */
+  stage?: string
   runtimeId: Hex
   /** For people only: e.g. description of serverless.yml. */
   description?: string

@@ -154,6 +154,11 @@ test('payload 1.0 of a REST API', () => {
   assert.deepEqual(JSON.parse(JSON.stringify(v1(full, '{"a":1}'))), JSON.parse(JSON.stringify(expected)))
 })
 
+test('the stage of a REST API is that of the deploy', () => {
+  const { stage } = createEventV1({ ...config, stage: 'prod' } as typeof config, input({}, '', routeV1)).requestContext
+  assert.equal(stage, 'prod')
+})
+
 test('payload 1.0 has null for what is absent', () => {
   const event = v1({}, '', { ...routeV1, path: '/plain', pathParameters: {} })
   assert.equal(event.body, null)

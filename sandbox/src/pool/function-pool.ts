@@ -215,9 +215,20 @@ export class FunctionPool {
 
   #settings(): Record<string, unknown> {
     const { owner, project, version, definition } = this.fn
-    const { name, handler, memorySize, timeout, environment, verification, egress, codeDigest } = definition
+    const { name, handler, memorySize, timeout, environment, verification, stage, egress, codeDigest } = definition
     return {
-      config: { owner, project, functionName: name, version, handler, memorySize, timeout, environment, verification },
+      config: {
+        owner,
+        project,
+        functionName: name,
+        version,
+        handler,
+        memorySize,
+        timeout,
+        environment,
+        verification,
+        stage,
+      },
       deterministic: verification !== 'none',
       seedHex: codeDigest,
       egress: { hosts: egress, socketPath: '/run/egress.sock' },
