@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x18b07844e29f9db50502b8c0670d19aa6a0ca3d83f2f9bcff603a4d22ea29243',
-  arm64: '0x50c1ab1b58031cf3ecb167efb0a56ff682931fe1a4b63b45c58c7f0413bb3ec0',
+  x64: '0xd155014e2aef323b38073a2f24abc10f9db68af378a13d9baa371f184c374477',
+  arm64: '0x2e466c2005a787cf6580c9e1fcecefbad3df3cbb18641c487cdc932a40cc8c60',
 }
 
 /** The runtime that a deploy registers functions for. */

@@ -12,7 +12,7 @@ const native = require('./natives.cjs')
 const { FRAME, readFrame, writeFrame } = require('./frames.cjs')
 const { compileFilter, zygoteRules, executionRules } = require('./seccomp.cjs')
 const { replaceRandomness, refreshRandomness } = require('./randomness.cjs')
-const { loadFunction, rehearse } = require('./function.cjs')
+const { prepareFunction, loadFunction, rehearse } = require('./function.cjs')
 const { describeError } = require('./lambda/errors.cjs')
 const { warmUpPlatform } = require('./warm-up.cjs')
 const determinism = require('./determinism/index.cjs')
@@ -194,9 +194,9 @@ async function execute({ runtime, handler }, deterministic) {
   native.exit(0) // not process.exit: no hook of the bundle runs, and nothing keeps the process
 }
 
-async function loadInChild(order) {
+async function loadInChild(order, runtime) {
   try {
-    return await loadFunction(order)
+    return await loadFunction(order, runtime)
   } catch (error) {
     writeFrame(CHANNEL, FRAME.initFailed, describeError(error))
     return native.exit(0)
@@ -213,15 +213,16 @@ async function main() {
   must(native.write(STATUS, statusByte, 1)) // BLANK: the worker takes its picture before it sends the order
   const order = readOrder()
   const { descriptors, deterministic } = order
+  const runtime = prepareFunction(order)
   let loaded
   if (order.forkPoint === 'loaded') {
     must(native.setrlimit(RLIMIT_NPROC, loadLimit)) // no thread in the zygote: it could do its work and end unseen
-    loaded = await loadFunction(order)
+    loaded = await loadFunction(order, runtime)
     must(native.setrlimit(RLIMIT_NPROC, runLimit)) // with no await from here to the last filter
   }
   forkUntilChild()
   becomeExecution(descriptors)
-  await execute(loaded ?? (await loadInChild(order)), deterministic)
+  await execute(loaded ?? (await loadInChild(order, runtime)), deterministic)
 }
 
 // What fails here fails in the zygote's load: the worker then has a child load the bundle, which tells why.

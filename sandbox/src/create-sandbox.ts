@@ -1,7 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { PeerHostError } from '@peerhost/protocol'
-import { openEgress } from './egress/open-egress.ts'
+import { type EgressNetwork, openEgress } from './egress/open-egress.ts'
 import { functionKey } from './function-key.ts'
 import { createHost } from './host/host.ts'
 import { InitFailed } from './jail/ends.ts'
@@ -43,6 +43,8 @@ export interface SandboxOptions {
   loadTimeoutMs?: number
   /** `required` (default): without control groups it does not start. `auto`: it says so by `onLog` and starts. */
   cgroups?: 'required' | 'auto'
+  /** For tests: how the egress brokers resolve names and connect. No configuration leads here. */
+  network?: EgressNetwork
   /** One line of what an operator may want to know. */
   onLog?(line: string): void
 }
@@ -69,7 +71,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     forkPoint: options.forkPoint ?? 'auto',
     loadMs: options.loadTimeoutMs ?? LOAD_MS,
     maxJails: options.maxJailsPerFunction ?? 8 * availableParallelism(),
-    equip: openEgress,
+    equip: (jail, fn) => openEgress(jail, fn, options.network),
   }
   budget.evict = () => leastRecentlyUsed(pools)?.evict() ?? blanks.evict()
   const shrinking = setInterval(() => {

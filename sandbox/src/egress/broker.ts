@@ -25,7 +25,7 @@ export const EGRESS_LIMITS: EgressLimits = {
   connectionsPerExecution: 256,
   bytesPerExecution: 256 * 1024 * 1024,
   connectMs: 5_000,
-  requestMs: 2_000,
+  requestMs: 10_000,
 }
 
 export interface EgressBrokerOptions {
@@ -55,6 +55,8 @@ interface Established {
 }
 
 const LONGEST_REQUEST = 1024
+/** One to ask, one for the bytes, and some that are ending. */
+const SOCKETS_PER_CONNECTION = 4
 const TOKEN_BYTES = 16
 const LONGEST_HOST = 253
 
@@ -154,8 +156,10 @@ export async function createEgressBroker(options: EgressBrokerOptions): Promise<
     }
     const line = await readLine(socket, LONGEST_REQUEST, limits.requestMs)
     const request = line === undefined ? undefined : parseRequest(line)
-    if (request === undefined) socket.destroy()
-    else if ('token' in request) claim(socket, request.token)
+    if (request === undefined) {
+      log('egress: a connection to the broker did not say what it wants')
+      socket.destroy()
+    } else if ('token' in request) claim(socket, request.token)
     else {
       socket.resume() // so that its end is seen
       await establish(socket, request.host, request.port)
@@ -165,6 +169,7 @@ export async function createEgressBroker(options: EgressBrokerOptions): Promise<
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     serve(socket).catch(() => socket.destroy())
   })
+  server.maxConnections = SOCKETS_PER_CONNECTION * limits.connections
   await listen(server, socketPath)
 
   const endAll = () => {
