@@ -387,7 +387,6 @@ export const CATALOGUE = {
     'The sandbox does not work here: {detail}',
     'Run `npx peerhost doctor`: it says how to mend it.',
   ),
-  PH_SANDBOX_START_FAILED: internal('A jail did not start: {detail}', 'Run `npx peerhost doctor`.'),
 
   // Workers
   PH_WORKER_REFUSED: remote(503, 'The worker refused the assignment: {detail}', 'Another worker is tried.'),
