@@ -165,6 +165,9 @@ test('a handler that is not there is refused: no file, no such export, a malform
   for (const handler of ['nothing.handler', 'a.other', 'a', 'a.', '../a.handler', 'a..handler', '/etc/passwd.x']) {
     await assert.rejects(one(dir, handler), { code: 'PH_CONFIG_HANDLER_NOT_FOUND' }, handler)
   }
+  // `default` is what a CommonJS module exports as a whole
+  await assert.rejects(one(dir, 'a.default'), { code: 'PH_CONFIG_HANDLER_NOT_FOUND' })
+  await one(service({ 'c.js': 'exports.one = 1' }), 'c.default')
   // whether CommonJS of this form exports it cannot be known without running it
   await one(dir, 'b.handler')
 })

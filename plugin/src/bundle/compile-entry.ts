@@ -35,10 +35,11 @@ function inspect(compilation: Compilation, serviceDir: string): Findings {
   const entry = dependency && compilation.moduleGraph.getModule(dependency)
   if (!entry) return {}
   const provided = compilation.moduleGraph.getExportsInfo(entry).getProvidedExports()
-  return {
-    native: findNativeModule(compilation, entry, serviceDir),
-    exports: Array.isArray(provided) ? provided : undefined,
-  }
+  const native = findNativeModule(compilation, entry, serviceDir)
+  if (!Array.isArray(provided)) return { native }
+  // of a CommonJS module `default` is module.exports itself
+  const isEsm = entry.buildMeta?.exportsType === 'namespace'
+  return { native, exports: isEsm ? provided : [...provided, 'default'] }
 }
 
 async function minified(code: string): Promise<Uint8Array> {

@@ -62,7 +62,7 @@ function notePublic(functions: FunctionConfig[], warnings: Warnings): void {
 function readFunction(
   name: string,
   definition: Loose,
-  provider: Loose,
+  { provider, stage }: Pick<ServiceInput, 'provider' | 'stage'>,
   routes: FunctionConfig['routes'],
   warnings: Warnings,
 ): FunctionConfig {
@@ -90,6 +90,8 @@ function readFunction(
     verification: parseVerification(name, definition.verification, egress),
     publicHeaders: textList(definition.publicHeaders).map((header) => header.toLowerCase()),
     environment: parseEnvironment(name, definition, provider),
+    // only events of kind http name their stage
+    ...(stage !== 'dev' && routes.some(({ kind }) => kind === 'http') && { stage }),
     ...(warmup && { warmup }),
     ...(typeof definition.description === 'string' && { description: definition.description.slice(0, 1024) }),
   }
@@ -105,10 +107,9 @@ export function readService({ service, stage, provider, functions, topLevel }: S
   const warnings = new Warnings()
   const project = projectName(service, stage)
   const routes = parseEvents(functions, provider, warnings)
-  const read = Object.entries(functions).map(([name, definition]) => ({
-    ...readFunction(name, isLoose(definition) ? definition : {}, provider, routes.get(name)!, warnings),
-    ...(stage !== 'dev' && { stage }),
-  }))
+  const read = Object.entries(functions).map(([name, definition]) =>
+    readFunction(name, isLoose(definition) ? definition : {}, { provider, stage }, routes.get(name)!, warnings),
+  )
   refuseDuplicateRoutes(read)
   noteIgnoredKeys(provider, functions, topLevel, warnings)
   notePublic(read, warnings)

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { after, before, test } from 'node:test'
+import { type DevNetwork, startDevNetwork } from './support/dev-network.ts'
+import { createService, type Service } from './support/serverless.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const CLIS = [
+  { name: 'osls 3', file: join(ROOT, 'node_modules/osls/bin/serverless.js'), frameworkVersion: "'3'" },
+  {
+    name: 'osls 4',
+    file: join(ROOT, 'test/serverless-versions/node_modules/osls4/bin/serverless.js'),
+    frameworkVersion: "'>=3'",
+  },
+  {
+    name: 'serverless 3',
+    file: join(ROOT, 'test/serverless-versions/node_modules/serverless3/bin/serverless.js'),
+    frameworkVersion: "'3'",
+  },
+]
+
+/** A file as it may come from AWS: keys and events that mean nothing here, variables, a key of the environment. */
+const yml = (service: string, frameworkVersion: string) => `service: ${service}
+frameworkVersion: ${frameworkVersion}
+org: acme
+useDotenv: true
+provider:
+  name: peerhost
+  runtime: nodejs20.x
+  region: eu-west-1
+  lambdaHashingVersion: '20201221'
+  iam: { role: { statements: [] } }
+  usagePlan: {}
+  environment:
+    GREETING: \${env:GREETING}
+    TABLE: \${ssm:/no/such/parameter, 'table'}
+    STAGE: \${sls:stage}
+plugins: [serverless-peerhost]
+functions:
+  hello:
+    handler: src/hello.handler
+    memorySize: 128MB
+    iamRoleStatements: []
+    description: { 'Fn::Sub': '\${AWS::Region}' }
+    events:
+      - httpApi: 'GET /hello/{name}'
+      - schedule: rate(1 day)
+  event:
+    handler: src/event.handler
+    memorySize: 128
+    price: 0.001
+resources: { Resources: {} }
+`
+const FILES = {
+  '.env': 'GREETING=Good day\n',
+  'src/hello.ts': `interface Event { pathParameters: { name: string } }
+export const handler = async (event: Event) => \`\${process.env.GREETING} \${event.pathParameters.name} \${process.env.TABLE} \${process.env.STAGE}\``,
+  'src/event.mjs': `export const handler = async (event) => {
+  console.log('got', event.n)
+  if (event.n > 9) throw new RangeError('too many')
+  return { twice: 2 * event.n }
+}`,
+}
+
+interface Run {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+let network: DevNetwork
+before(async () => {
+  network = await startDevNetwork()
+})
+after(() => network?.stop())
+
+function start(cli: string, args: string[], { dir }: Service, env: NodeJS.ProcessEnv = {}): ChildProcess {
+  return spawn(process.execPath, [cli, ...args], {
+    cwd: dir,
+    env: { ...process.env, PEERHOST_NETWORK_FILE: network.networkFile, SLS_TELEMETRY_DISABLED: '1', CI: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+async function run(cli: string, args: string[], service: Service): Promise<Run> {
+  const child = start(cli, args, service)
+  const ended = new Promise<number | null>((done, fail) => child.once('error', fail).once('close', done))
+  const [stdout, stderr] = await Promise.all([text(child.stdout!), text(child.stderr!)])
+  return { code: await ended, stdout, stderr }
+}
+
+for (const [i, { name, file, frameworkVersion }] of CLIS.entries()) {
+  test(`${name}: package, deploy, info, a call, invoke, logs, versions, rollback, remove`, async (t) => {
+    const project = `versions${i}`
+    const service = createService({ ...FILES, 'serverless.yml': yml(project, frameworkVersion) })
+    t.after(() => service.remove())
+    const ok = async (...args: string[]) => {
+      const result = await run(file, args, service)
+      assert.equal(result.code, 0, `${args.join(' ')}:\n${result.stdout}\n${result.stderr}`)
+      return result
+    }
+
+    const packaged = await ok('package', '--region', 'eu-west-1')
+    assert.match(packaged.stderr, /Ignored: event kind schedule \(hello\)/)
+    assert.match(packaged.stderr, /Ignored: provider\.iam/)
+    assert.ok(existsSync(join(service.dir, '.serverless/hello.js')))
+
+    const deployed = await ok('deploy')
+    assert.match(deployed.stderr, new RegExp(`Service deployed to stack ${project}-dev`))
+    const url = /GET - (\S+)\/hello\/\{name\}/.exec(deployed.stdout)?.[1]
+    assert.ok(url, deployed.stdout)
+    assert.match(deployed.stdout, /price: 0\.001 USDC, version: 1, verification: deterministic/)
+    const answer = await fetch(`${url}/hello/Ann`)
+    assert.equal(await answer.text(), 'Good day Ann table dev')
+    assert.match((await ok('deploy')).stderr, /No changes/)
+    assert.match(
+      (await ok('info')).stdout,
+      new RegExp(`service: ${project}\n[\\s\\S]*endpoints?:[\\s\\S]*hello: ${project}-dev-hello`),
+    )
+
+    assert.deepEqual(JSON.parse((await ok('invoke', '-f', 'event', '-d', '{"n":4}')).stdout), { twice: 8 })
+    assert.deepEqual(JSON.parse((await ok('invoke', 'local', '-f', 'event', '-d', '{"n":5}')).stdout), { twice: 10 })
+    writeFileSync(join(service.dir, 'event.yml'), 'n: 6\n')
+    assert.deepEqual(JSON.parse((await ok('invoke', '-f', 'event', '-p', 'event.yml')).stdout), { twice: 12 })
+    for (const local of [[], ['local']]) {
+      const failed = await run(file, ['invoke', ...local, '-f', 'event', '-d', '{"n":10}'], service)
+      assert.equal(failed.code, 1)
+      assert.match(failed.stdout, /"errorType": "RangeError"/)
+      assert.match(failed.stdout + failed.stderr, /RangeError: too many \(PH_RUN_THREW\)/)
+    }
+    const logs = (await ok('logs', '-f', 'event')).stdout
+    assert.match(logs, /got 4\n/)
+    assert.match(logs, /got 10\n/)
+    assert.equal(
+      (await ok('logs', '-f', 'event', '--startTime', '1h', '--filter', 'got 6')).stdout.trim().split('\n').length,
+      1,
+    )
+
+    writeFileSync(join(service.dir, 'src/event.mjs'), 'export const handler = async () => "new"')
+    await ok('deploy', 'function', '-f', 'event')
+    assert.equal(JSON.parse((await ok('invoke', '-f', 'event')).stdout), 'new')
+    assert.match((await ok('deploy', 'list')).stdout, /event:\n {2}version 1: [\s\S]*\n {2}version 2: /)
+    await ok('rollback', 'function', '-f', 'event', '--function-version', '1')
+    assert.deepEqual(JSON.parse((await ok('invoke', '-f', 'event', '-d', '{"n":1}')).stdout), { twice: 2 })
+    assert.match((await ok('deploy', 'list', 'functions')).stdout, /event:\n {2}version 3: 0\.001 USDC/)
+
+    await ok('remove')
+    assert.equal((await fetch(`${url}/hello/Ann`)).status, 404)
+  })
+}
+
+test('a function that is not deterministic is refused by name and difference; with verification none it is deployed', async (t) => {
+  const [{ file }] = CLIS as [(typeof CLIS)[0]]
+  const of = (more: string) =>
+    `service: dice\nprovider: peerhost\nplugins: [serverless-peerhost]\nfunctions:\n  roll:\n    handler: roll.handler\n    memorySize: 128\n${more}`
+  const service = createService({
+    'serverless.yml': of(''),
+    'roll.js':
+      'exports.handler = async () => ({ pid: process.hrtime.bigint().toString(), random: Math.random(), now: Date.now() })',
+  })
+  t.after(() => service.remove())
+  const virtual = await run(file, ['deploy'], service)
+  assert.equal(
+    virtual.code,
+    0,
+    `the virtual clock and seeded randomness make it pass:\n${virtual.stdout}${virtual.stderr}`,
+  )
+
+  // what load leaves behind in memory layout is no request's: a buffer that nobody cleared
+  writeFileSync(
+    join(service.dir, 'roll.js'),
+    'exports.handler = async () => { const b = new SharedArrayBuffer(8); const started = performance.timeOrigin; return Buffer.allocUnsafeSlow(65536).toString("hex") + started + b.byteLength + process.cpuUsage().user }',
+  )
+  const refused = await run(file, ['deploy'], service)
+  const output = refused.stdout + refused.stderr
+  if (refused.code !== 0)
+    assert.match(output, /Function "roll" is not deterministic: .+ \(PH_BUNDLE_NOT_DETERMINISTIC\)/)
+  writeFileSync(join(service.dir, 'serverless.yml'), of('    verification: none\n'))
+  assert.equal((await run(file, ['deploy'], service)).code, 0)
+})
