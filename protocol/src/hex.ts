@@ -13,11 +13,23 @@ export function toHex(bytes: Uint8Array): Hex {
   return `0x${text}`
 }
 
+/** Value of each hexadecimal digit by its character code, 255 for all others. */
+const VALUES = new Uint8Array(128).fill(255)
+for (let digit = 0; digit < 16; digit++) {
+  VALUES[DIGITS.charCodeAt(digit)] = digit
+  VALUES[DIGITS.toUpperCase().charCodeAt(digit)] = digit
+}
+
 /** Reads `0x…`; throws a RangeError where the text is not whole bytes of hexadecimal digits. */
 export function fromHex(hex: string): Uint8Array {
-  if (!/^0x(?:[0-9a-fA-F]{2})*$/.test(hex)) throw new RangeError('not hexadecimal bytes')
+  if (!hex.startsWith('0x') || hex.length % 2 !== 0) throw new RangeError('not hexadecimal bytes')
   const bytes = new Uint8Array((hex.length - 2) / 2)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 + 2 * i, 4 + 2 * i), 16)
+  for (let i = 0, at = 2; i < bytes.length; i++, at += 2) {
+    const high = VALUES[hex.charCodeAt(at)] ?? 255
+    const low = VALUES[hex.charCodeAt(at + 1)] ?? 255
+    if (high > 15 || low > 15) throw new RangeError('not hexadecimal bytes')
+    bytes[i] = (high << 4) | low
+  }
   return bytes
 }
 

@@ -1,66 +1,117 @@
-import type { DatabaseSync } from 'node:sqlite'
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { PeerHostError } from '@peerhost/protocol'
 
-interface Write {
-  run: () => unknown
-  resolve: (value: unknown) => void
-  reject: (error: unknown) => void
+export type SqlValue = string | number | Uint8Array | null
+/** Statements with their values, all or none of them. */
+export type Write = readonly (readonly [sql: string, ...values: SqlValue[]])[]
+
+/** What goes to the thread; no writes: the end. */
+export interface Commit {
+  writes: readonly Write[]
+}
+/** What comes back: rows that each write's first statement changed, or why it failed. */
+export interface Committed {
+  results: (number | string)[]
 }
 
+interface Waiting {
+  write: Write
+  resolve: (changes: number) => void
+  reject: (error: PeerHostError) => void
+}
+
+const LAZY_MS = 500
+const MAX_LAZY = 500
+
+const failed = (detail: string) => new PeerHostError('PH_INTERNAL', { detail: `the database: ${detail}` })
+
 /**
- * Gathers the writes of one turn of the event loop into one transaction: with `synchronous=FULL` each commit waits for
- * the disk, and many requests can share that wait.
+ * Writes to a SQLite file in a thread of its own: with `synchronous=FULL` each commit waits for the disk, and nothing
+ * else should. What comes while one commit is under way shares the next.
  */
 export class GroupCommit {
-  readonly #database: DatabaseSync
-  #waiting: Write[] = []
+  readonly #thread: Worker
+  #waiting: Waiting[] = []
+  #underWay: Waiting[] = []
+  /** What needs no commit of its own. */
+  #lazy: Waiting[] = []
+  #lazyTimer: NodeJS.Timeout | undefined
   #scheduled = false
+  #broken: string | undefined
 
-  constructor(database: DatabaseSync) {
-    this.#database = database
+  constructor(file: string) {
+    const program = import.meta.url.endsWith('.ts') ? './commit-thread.ts' : './commit-thread.js'
+    this.#thread = new Worker(new URL(program, import.meta.url), { workerData: file })
+    this.#thread.on('message', ({ results }: Committed) => this.#committed(results))
+    this.#thread.on('error', (error) => this.#break(error.message))
+    this.#thread.on('exit', () => this.#break('it is closed'))
   }
 
-  /** Runs `run` in the next transaction; resolves with its result once that is on the disk. */
-  write<T>(run: () => T): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ run, resolve: resolve as (value: unknown) => void, reject })
-      if (this.#scheduled) return
+  /** Resolves, once it is on the disk, with the rows that the first statement changed. */
+  write(write: Write): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (this.#broken) return reject(failed(this.#broken))
+      this.#waiting.push({ write, resolve, reject })
+      if (this.#scheduled || this.#underWay.length > 0) return
       this.#scheduled = true
-      setImmediate(() => this.flush())
+      setImmediate(() => {
+        this.#scheduled = false
+        this.#commit()
+      })
     })
   }
 
-  /** Commits what is waiting now. */
-  flush(): void {
-    this.#scheduled = false
-    const writes = this.#waiting
-    if (writes.length === 0) return
-    this.#waiting = []
-    try {
-      const results = this.#inTransaction(() => writes.map(({ run }) => run()))
-      writes.forEach(({ resolve }, index) => {
-        resolve(results[index])
-      })
-    } catch {
-      // One of them failed and took the others along: each on its own, so that only the faulty one is told.
-      for (const { run, resolve, reject } of writes) {
-        try {
-          resolve(this.#inTransaction(run))
-        } catch (error) {
-          reject(error)
-        }
-      }
-    }
+  /** The same, in no hurry: with the next commit, or half a second later. Nobody is told. */
+  writeSoon(write: Write): void {
+    this.#lazy.push({ write, resolve: () => {}, reject: () => {} })
+    this.#lazyTimer ??= setTimeout(() => this.#flushLazy(), LAZY_MS)
+    if (this.#lazy.length >= MAX_LAZY) this.#flushLazy()
   }
 
-  #inTransaction<T>(run: () => T): T {
-    this.#database.exec('BEGIN IMMEDIATE')
-    try {
-      const result = run()
-      this.#database.exec('COMMIT')
-      return result
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-      throw error
-    }
+  /** Finishes what is waiting and ends the thread. */
+  async close(): Promise<void> {
+    this.#flushLazy()
+    while (!this.#broken && this.#waiting.length + this.#underWay.length > 0) await this.write([['SELECT 1']])
+    if (this.#broken) return
+    const exit = once(this.#thread, 'exit')
+    this.#thread.postMessage({ writes: [] } satisfies Commit)
+    await exit
+  }
+
+  #flushLazy(): void {
+    clearTimeout(this.#lazyTimer)
+    this.#lazyTimer = undefined
+    if (this.#broken) return
+    this.#waiting.push(...this.#lazy.splice(0))
+    this.#commit()
+  }
+
+  #commit(): void {
+    if (this.#underWay.length > 0 || this.#waiting.length === 0) return
+    this.#underWay = [...this.#waiting, ...this.#lazy]
+    this.#waiting = []
+    this.#lazy = []
+    clearTimeout(this.#lazyTimer)
+    this.#lazyTimer = undefined
+    this.#thread.postMessage({ writes: this.#underWay.map(({ write }) => write) } satisfies Commit)
+  }
+
+  #committed(results: Committed['results']): void {
+    const done = this.#underWay
+    this.#underWay = []
+    this.#commit()
+    done.forEach(({ resolve, reject }, index) => {
+      const result = results[index]!
+      if (typeof result === 'number') resolve(result)
+      else reject(failed(result))
+    })
+  }
+
+  #break(reason: string): void {
+    this.#broken ??= reason
+    for (const { reject } of [...this.#underWay, ...this.#waiting]) reject(failed(reason))
+    this.#underWay = []
+    this.#waiting = []
   }
 }

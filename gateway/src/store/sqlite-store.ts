@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Hex } from '@peerhost/protocol'
-import { GroupCommit } from './group-commit.ts'
+import { GroupCommit, type Write } from './group-commit.ts'
 import { SCHEMA } from './sqlite-schema.ts'
 import type { BatchRecord, LogQuery, LogRecord, PaymentRecord, ReceiptRecord, Store } from './store.ts'
 
@@ -40,15 +40,48 @@ const toBatch = (row: Row): BatchRecord => ({
   anchored: row.anchored === 1,
 })
 
+type Statement = Write[number]
+
+const insertReceipt = ({ receiptHash, leaf, anchorBy }: ReceiptRecord): Statement => [
+  'INSERT OR IGNORE INTO receipts (receipt_hash, leaf, anchor_by) VALUES (?, ?, ?)',
+  receiptHash,
+  leaf,
+  anchorBy,
+]
+
+const insertBatch = (
+  { index, headerHash, header, dataCid, anchored }: BatchRecord,
+  earnings: readonly (readonly [Hex, bigint])[],
+): Statement[] => [
+  [
+    'INSERT OR REPLACE INTO batches (batch_index, header_hash, header, data_cid, anchored) VALUES (?, ?, ?, ?, ?)',
+    index,
+    headerHash,
+    header,
+    dataCid,
+    anchored ? 1 : 0,
+  ],
+  ...earnings.map(
+    ([worker, cumulative]): Statement => ['INSERT OR REPLACE INTO earnings VALUES (?, ?)', worker, String(cumulative)],
+  ),
+]
+
+/** Deletes a function's oldest logs until no more than so many bytes are left. */
+const TRIM_LOGS = `
+DELETE FROM logs WHERE function = ? AND id <= (
+  SELECT id FROM (SELECT id, sum(size) OVER (ORDER BY id DESC) AS bytes FROM logs WHERE function = ?)
+  WHERE bytes > ? ORDER BY id DESC LIMIT 1)`
+
 /** The gateway's state in one SQLite file (WAL, every commit on the disk before it counts). */
 export class SqliteStore implements Store {
   readonly createdAt: number
+  /** Reads; the thread behind #commits writes. */
   readonly #database: DatabaseSync
   readonly #commits: GroupCommit
   readonly #options: Required<Omit<SqliteStoreOptions, 'file'>>
   readonly #statements = new Map<string, StatementSync>()
   readonly #logBytes = new Map<string, number>()
-  #closed = false
+  #closing: Promise<void> | undefined
 
   constructor({ file, logBytes = 1024 * 1024, answerMs = 24 * 3_600_000, keepBatches = 100 }: SqliteStoreOptions) {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
@@ -56,14 +89,14 @@ export class SqliteStore implements Store {
     this.#database = new DatabaseSync(file)
     this.#database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000')
     this.#database.exec(SCHEMA)
-    this.#commits = new GroupCommit(this.#database)
-    this.#run('INSERT OR IGNORE INTO meta VALUES (?, ?)', 'created', String(Date.now()))
+    this.#database.prepare('INSERT OR IGNORE INTO meta VALUES (?, ?)').run('created', String(Date.now()))
     this.createdAt = Number(this.meta('created'))
+    this.#commits = new GroupCommit(file)
   }
 
-  reserve(payment: PaymentRecord): Promise<PaymentRecord | undefined> {
-    return this.#commits.write(() => {
-      const { changes } = this.#run(
+  async reserve(payment: PaymentRecord): Promise<PaymentRecord | undefined> {
+    const inserted = await this.#commits.write([
+      [
         `INSERT OR IGNORE INTO payments (${PAYMENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)`,
         payment.ref,
         payment.state,
@@ -71,13 +104,14 @@ export class SqliteStore implements Store {
         payment.authorization,
         payment.expiresAt,
         payment.createdAt,
-      )
-      return changes === 1 ? undefined : this.payment(payment.ref)
-    })
+      ],
+    ])
+    // Where it was there and is gone again already, it was freed: as good as under way for who came second.
+    return inserted === 1 ? undefined : (this.payment(payment.ref) ?? payment)
   }
 
   release(ref: Hex): Promise<void> {
-    return this.#write(() => this.#run("DELETE FROM payments WHERE ref = ? AND state IN ('reserved', 'settling')", ref))
+    return this.#write(["DELETE FROM payments WHERE ref = ? AND state IN ('reserved', 'settling')", ref])
   }
 
   payment(ref: Hex): PaymentRecord | undefined {
@@ -86,27 +120,27 @@ export class SqliteStore implements Store {
   }
 
   settling(ref: Hex, answer: Uint8Array): Promise<void> {
-    return this.#write(() =>
-      this.#run("UPDATE payments SET state = 'settling', answer = ? WHERE ref = ? AND state = 'reserved'", answer, ref),
-    )
+    return this.#write([
+      "UPDATE payments SET state = 'settling', answer = ? WHERE ref = ? AND state = 'reserved'",
+      answer,
+      ref,
+    ])
   }
 
   settled(ref: Hex, transaction: Hex, answer: Uint8Array, receipt: ReceiptRecord): Promise<void> {
-    return this.#write(() => {
-      this.#run(
+    return this.#write(
+      [
         "UPDATE payments SET state = 'settled', transaction_hash = ?, answer = ? WHERE ref = ? AND state = 'settling'",
         transaction,
         answer,
         ref,
-      )
-      this.#insertReceipt(receipt)
-    })
+      ],
+      insertReceipt(receipt),
+    )
   }
 
   delivered(ref: Hex): Promise<void> {
-    return this.#write(() =>
-      this.#run("UPDATE payments SET state = 'delivered' WHERE ref = ? AND state = 'settled'", ref),
-    )
+    return this.#write(["UPDATE payments SET state = 'delivered' WHERE ref = ? AND state = 'settled'", ref])
   }
 
   openPayments(): PaymentRecord[] {
@@ -116,7 +150,7 @@ export class SqliteStore implements Store {
   }
 
   addReceipt(receipt: ReceiptRecord): Promise<void> {
-    return this.#write(() => this.#insertReceipt(receipt))
+    return this.#write(insertReceipt(receipt))
   }
 
   pendingReceipts(limit: number, maxBytes: number): ReceiptRecord[] {
@@ -139,11 +173,12 @@ export class SqliteStore implements Store {
   }
 
   addBatch(batch: BatchRecord, receipts: readonly Hex[], earnings: readonly (readonly [Hex, bigint])[]): Promise<void> {
-    return this.#write(() => {
-      this.#insertBatch(batch, earnings)
-      for (const hash of receipts)
-        this.#run('UPDATE receipts SET batch_index = ? WHERE receipt_hash = ?', batch.index, hash)
-    })
+    return this.#write(
+      ...insertBatch(batch, earnings),
+      ...receipts.map(
+        (hash) => ['UPDATE receipts SET batch_index = ? WHERE receipt_hash = ?', batch.index, hash] as const,
+      ),
+    )
   }
 
   batch(index?: number): BatchRecord | undefined {
@@ -155,7 +190,7 @@ export class SqliteStore implements Store {
   }
 
   markAnchored(index: number): Promise<void> {
-    return this.#write(() => this.#run('UPDATE batches SET anchored = 1 WHERE batch_index = ?', index))
+    return this.#write(['UPDATE batches SET anchored = 1 WHERE batch_index = ?', index])
   }
 
   earnings(): { worker: Hex; cumulative: bigint }[] {
@@ -166,22 +201,27 @@ export class SqliteStore implements Store {
   }
 
   restoreBatch(batch: BatchRecord, earnings: readonly (readonly [Hex, bigint])[]): Promise<void> {
-    return this.#write(() => {
-      this.#run('DELETE FROM earnings')
-      this.#run('UPDATE receipts SET batch_index = NULL WHERE batch_index >= ?', batch.index)
-      this.#run('DELETE FROM batches WHERE batch_index >= ?', batch.index)
-      this.#insertBatch(batch, earnings)
-    })
+    return this.#write(
+      ['DELETE FROM earnings'],
+      ['UPDATE receipts SET batch_index = NULL WHERE batch_index >= ?', batch.index],
+      ['DELETE FROM batches WHERE batch_index >= ?', batch.index],
+      ...insertBatch(batch, earnings),
+    )
   }
 
   addLog(functionName: string, record: LogRecord): void {
     const text = JSON.stringify(record)
-    this.#commits
-      .write(() => {
-        this.#run('INSERT INTO logs (function, size, record) VALUES (?, ?, ?)', functionName, text.length, text)
-        this.#trimLogs(functionName, text.length)
-      })
-      .catch(() => {}) // a lost log line fails no request
+    const write: Statement[] = [
+      ['INSERT INTO logs (function, size, record) VALUES (?, ?, ?)', functionName, text.length, text],
+    ]
+    const { logBytes } = this.#options
+    let bytes = (this.#logBytes.get(functionName) ?? this.#readLogBytes(functionName)) + text.length
+    if (bytes > logBytes) {
+      bytes = (logBytes * 3) / 4 // a quarter at a time, so that not each line costs a search
+      write.push([TRIM_LOGS, functionName, functionName, bytes])
+    }
+    this.#logBytes.set(functionName, bytes)
+    this.#commits.writeSoon(write) // a lost log line fails no request
   }
 
   logs({ function: functionName, since, limit }: LogQuery): { cursor: number; record: LogRecord }[] {
@@ -206,77 +246,35 @@ export class SqliteStore implements Store {
   }
 
   setMeta(key: string, value: string): void {
-    this.#commits.write(() => this.#run('INSERT OR REPLACE INTO meta VALUES (?, ?)', key, value)).catch(() => {})
+    this.#write(['INSERT OR REPLACE INTO meta VALUES (?, ?)', key, value]).catch(() => {})
   }
 
   prune(now: number): Promise<void> {
-    return this.#write(() => {
+    return this.#write(
       // A record outlives its authorization, or the same payment could run a second time.
-      this.#run(
+      [
         "DELETE FROM payments WHERE state IN ('settled', 'delivered') AND created_at < ? AND expires_at < ?",
         now - this.#options.answerMs,
         now - 3_600_000,
-      )
-      const last = this.#get('SELECT max(batch_index) AS n FROM batches WHERE anchored = 1')?.n
-      if (typeof last === 'number')
-        this.#run('DELETE FROM receipts WHERE batch_index < ?', last - this.#options.keepBatches)
-    })
-  }
-
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    this.#commits.flush()
-    this.#database.close()
-  }
-
-  #insertReceipt({ receiptHash, leaf, anchorBy }: ReceiptRecord): void {
-    this.#run(
-      'INSERT OR IGNORE INTO receipts (receipt_hash, leaf, anchor_by) VALUES (?, ?, ?)',
-      receiptHash,
-      leaf,
-      anchorBy,
+      ],
+      [
+        'DELETE FROM receipts WHERE batch_index < (SELECT max(batch_index) FROM batches WHERE anchored = 1) - ?',
+        this.#options.keepBatches,
+      ],
     )
   }
 
-  #insertBatch(batch: BatchRecord, earnings: readonly (readonly [Hex, bigint])[]): void {
-    const { index, headerHash, header, dataCid, anchored } = batch
-    this.#run(
-      'INSERT OR REPLACE INTO batches (batch_index, header_hash, header, data_cid, anchored) VALUES (?, ?, ?, ?, ?)',
-      index,
-      headerHash,
-      header,
-      dataCid,
-      anchored ? 1 : 0,
-    )
-    for (const [worker, cumulative] of earnings)
-      this.#run('INSERT OR REPLACE INTO earnings VALUES (?, ?)', worker, String(cumulative))
+  close(): Promise<void> {
+    this.#closing ??= this.#commits.close().then(() => this.#database.close())
+    return this.#closing
   }
 
-  /** Keeps a function's logs below the limit; the oldest go first, a quarter at a time. */
-  #trimLogs(functionName: string, added: number): void {
-    let bytes = this.#logBytes.get(functionName)
-    bytes =
-      bytes === undefined
-        ? Number(this.#get('SELECT total(size) AS n FROM logs WHERE function = ?', functionName)!.n)
-        : bytes + added
-    if (bytes > this.#options.logBytes) {
-      const target = bytes - (this.#options.logBytes * 3) / 4
-      let freed = 0
-      let last = 0
-      for (const row of this.#all('SELECT id, size FROM logs WHERE function = ? ORDER BY id', functionName)) {
-        if (freed >= target) break
-        freed += row.size as number
-        last = row.id as number
-      }
-      this.#run('DELETE FROM logs WHERE function = ? AND id <= ?', functionName, last)
-      bytes -= freed
-    }
-    this.#logBytes.set(functionName, bytes)
+  #readLogBytes(functionName: string): number {
+    return Number(this.#get('SELECT total(size) AS n FROM logs WHERE function = ?', functionName)!.n)
   }
 
-  #write(run: () => unknown): Promise<void> {
-    return this.#commits.write(() => void run())
+  async #write(...statements: Statement[]): Promise<void> {
+    await this.#commits.write(statements)
   }
 
   #statement(sql: string): StatementSync {
@@ -286,10 +284,6 @@ export class SqliteStore implements Store {
       this.#statements.set(sql, statement)
     }
     return statement
-  }
-
-  #run(sql: string, ...values: (string | number | Uint8Array | null)[]) {
-    return this.#statement(sql).run(...values)
   }
 
   #get(sql: string, ...values: (string | number)[]): Row | undefined {

@@ -3,3 +3,4 @@ import { createGateway } from '../index.ts'
 
 const gateway = await createGateway(JSON.parse(process.argv[2]!))
 process.stdout.write(`${gateway.url}\n`)
+process.once('SIGTERM', () => void gateway.close().then(() => process.exit(0)))
