@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import { type CanonicalResponse, type ErrorCode, PeerHostError } from '@peerhost/protocol'
+import { type ErrorCode, errorAnswer, PeerHostError } from '@peerhost/protocol'
 import { routeOf } from './invocation-frame.ts'
 import { MAX_RESPONSE } from './jail/answer.ts'
 import type { FunctionFailure } from './jail/ends.ts'
@@ -16,22 +16,16 @@ interface Failure {
   failure: FunctionFailure
 }
 
-const JSON_HEADERS: CanonicalResponse['headers'] = [['content-type', 'application/json']]
-
-/** What API Gateway answers for a function that failed; an http (REST) event and an httpApi event differ. */
-function errorResponse({ definition }: SandboxFunction, method: string, path: string): CanonicalResponse {
-  const rest = routeOf(definition, method, path)?.kind === 'http'
-  const message = rest ? 'Internal server error' : 'Internal Server Error'
-  return { httpStatus: rest ? 502 : 500, headers: JSON_HEADERS, body: Buffer.from(JSON.stringify({ message })) }
-}
-
 function toOutcome(fn: SandboxFunction, { input }: Invocation, { status, code, message, failure }: Failure): Outcome {
   const outcome: Outcome = { status, error: { code, message }, failure }
   if (status > 1) return outcome
-  if (input.kind === 'http')
-    return { ...outcome, response: errorResponse(fn, input.request.method, input.request.path) }
-  const { errorType, errorMessage, trace } = failure
-  return { ...outcome, output: Buffer.from(JSON.stringify({ errorType, errorMessage, trace })) }
+  if (input.kind === 'http') {
+    const { method, path } = input.request
+    return { ...outcome, response: errorAnswer(routeOf(fn.definition, method, path)?.kind ?? 'httpApi', 1) }
+  }
+  // No trace: it holds what the receipt must not depend on, and the owner's log has it.
+  const { errorType, errorMessage } = failure
+  return { ...outcome, output: Buffer.from(JSON.stringify({ errorType, errorMessage })) }
 }
 
 const plain = (errorType: string, errorMessage: string): FunctionFailure => ({ errorType, errorMessage, trace: [] })
