@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
 import { type DevNetwork, startDevNetwork } from './support/dev-network.ts'
+import { processes } from './support/processes.ts'
 import { createService, type Service } from './support/serverless.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -152,32 +153,94 @@ for (const [i, { name, file, frameworkVersion }] of CLIS.entries()) {
   })
 }
 
+/** Counts messages while the thread pool works: nothing makes that the same twice. */
+const RACE = `const crypto = require('node:crypto')
+exports.handler = async () => {
+  const { port1, port2 } = new MessageChannel()
+  let rounds = 0, done = false
+  port1.on('message', () => port1.postMessage(0)); port2.on('message', () => { rounds++; if (!done) port2.postMessage(0) })
+  await new Promise((resolve) => { crypto.pbkdf2('a', 'b', 50000, 8, 'sha1', resolve); port2.postMessage(0) })
+  done = true; port1.close()
+  return { statusCode: 200, headers: { 'x-rounds': String(rounds) }, body: 'x' }
+}`
+
 test('a function that is not deterministic is refused by name and difference; with verification none it is deployed', async (t) => {
-  const [{ file }] = CLIS as [(typeof CLIS)[0]]
+  const { file } = CLIS[0]!
   const of = (more: string) =>
     `service: dice\nprovider: peerhost\nplugins: [serverless-peerhost]\nfunctions:\n  roll:\n    handler: roll.handler\n    memorySize: 128\n${more}`
   const service = createService({
     'serverless.yml': of(''),
-    'roll.js':
-      'exports.handler = async () => ({ pid: process.hrtime.bigint().toString(), random: Math.random(), now: Date.now() })',
+    'roll.js': 'exports.handler = async () => ({ random: Math.random(), now: Date.now(), id: crypto.randomUUID() })',
   })
   t.after(() => service.remove())
   const virtual = await run(file, ['deploy'], service)
-  assert.equal(
-    virtual.code,
-    0,
-    `the virtual clock and seeded randomness make it pass:\n${virtual.stdout}${virtual.stderr}`,
-  )
+  assert.equal(virtual.code, 0, `clock and randomness are those of the request:\n${virtual.stdout}${virtual.stderr}`)
 
-  // what load leaves behind in memory layout is no request's: a buffer that nobody cleared
-  writeFileSync(
-    join(service.dir, 'roll.js'),
-    'exports.handler = async () => { const b = new SharedArrayBuffer(8); const started = performance.timeOrigin; return Buffer.allocUnsafeSlow(65536).toString("hex") + started + b.byteLength + process.cpuUsage().user }',
-  )
+  writeFileSync(join(service.dir, 'roll.js'), RACE)
   const refused = await run(file, ['deploy'], service)
-  const output = refused.stdout + refused.stderr
-  if (refused.code !== 0)
-    assert.match(output, /Function "roll" is not deterministic: .+ \(PH_BUNDLE_NOT_DETERMINISTIC\)/)
+  assert.equal(refused.code, 1)
+  assert.match(
+    refused.stdout + refused.stderr,
+    /Function "roll" is not deterministic: .*x-rounds.* \(PH_BUNDLE_NOT_DETERMINISTIC\)/,
+  )
+  assert.match((await run(file, ['info'], service)).stdout, /roll[\s\S]*version: 1\n/)
+
   writeFileSync(join(service.dir, 'serverless.yml'), of('    verification: none\n'))
-  assert.equal((await run(file, ['deploy'], service)).code, 0)
+  const trusted = await run(file, ['deploy'], service)
+  assert.equal(trusted.code, 0, trusted.stdout + trusted.stderr)
+  assert.match(trusted.stdout, /version: 2, verification: none/)
+})
+
+test('serverless dev shows routes and requests, deploys what changes, and leaves no network behind', async (t) => {
+  const service = createService({
+    'serverless.yml': `service: watched
+provider: peerhost
+plugins: [serverless-peerhost]
+functions:
+  hello:
+    handler: hello.handler
+    memorySize: 128
+    events: [httpApi: 'GET /hello']
+`,
+    'hello.js': 'exports.handler = async () => { console.log("was asked"); return "one" }',
+  })
+  t.after(() => service.remove())
+  const child = start(CLIS[0]!.file, ['dev', '--port', '0'], service, { PEERHOST_NETWORK_FILE: undefined })
+  t.after(() => child.kill('SIGKILL'))
+  let output = ''
+  const waiting = new Set<() => void>()
+  const hear = (part: Buffer) => {
+    output += part
+    for (const wake of waiting) wake()
+  }
+  child.stdout!.on('data', hear)
+  child.stderr!.on('data', hear)
+  const ended = new Promise<number | null>((done) => child.once('close', done))
+  const said = async (pattern: RegExp): Promise<RegExpExecArray> => {
+    for (;;) {
+      const match = pattern.exec(output)
+      if (match) return match
+      await new Promise<void>((wake, fail) => {
+        waiting.add(wake)
+        void ended.then((code) => fail(new Error(`serverless dev ended with ${code}:\n${output}`)))
+      })
+      waiting.clear()
+    }
+  }
+
+  const [, url] = await said(/GET - (\S+)\s+hello, free/)
+  assert.equal(await (await fetch(url!)).text(), 'one')
+  await said(/ hello 200 [\d.]+ ms \w+\n {4}was asked/)
+  writeFileSync(join(service.dir, 'hello.js'), 'exports.handler = async ( => 1')
+  await said(/hello\.js:1:\d+: .*\(PH_BUNDLE_FAILED\)/)
+  writeFileSync(join(service.dir, 'hello.js'), 'exports.handler = async () => "two"')
+  await said(/Deployed hello \(version 2\) in/)
+  assert.equal(await (await fetch(url!)).text(), 'two')
+
+  const { pids } = JSON.parse(readFileSync(join(service.dir, '.peerhost/network.json'), 'utf8'))
+  child.kill('SIGINT')
+  assert.equal(await ended, 0, output)
+  const left = new Set(processes().map(({ pid }) => pid))
+  for (const pid of [pids.chain, pids.gateway, ...Object.values<number>(pids.workers)])
+    assert.ok(!left.has(pid), `process ${pid} is left`)
 })

@@ -52,7 +52,6 @@ test('a function goes before the provider; environments are joined', () => {
 test('a project is the service on stage dev, and carries any other stage', () => {
   assert.equal(service({}).project, 'shop')
   assert.equal(service({}, { stage: 'prod' }).project, 'shop-prod')
-  assert.equal(read({}, { stage: 'prod' }).stage, 'prod')
   assert.equal(read({ events: [{ http: 'GET a' }] }, { stage: 'prod' }).stage, 'prod')
   assert.equal(read({ events: [{ http: 'GET a' }] }).stage, undefined)
   assert.equal(read({ events: [{ httpApi: 'GET /a' }] }, { stage: 'prod' }).stage, undefined)
