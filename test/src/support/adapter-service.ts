@@ -18,6 +18,7 @@ functions:
     events: [httpApi: 'ANY /hono/{proxy+}', http: 'ANY hono-rest/{proxy+}']
   honoStream:
     handler: src/hono.stream
+    verification: none # a virtual clock would write all parts at once
     events: [httpApi: 'GET /hono-stream']
   middy:
     handler: src/middy.handler
@@ -33,6 +34,7 @@ functions:
     events: [httpApi: 'POST /short/{name}']
   fetch:
     handler: src/fetch.default
+    verification: none
     events: [httpApi: 'ANY /fetch/{proxy+}']
   app:
     handler: src/app.app
@@ -78,7 +80,7 @@ app.get('/:mount/hello', (c) => {
 app.post('/:mount/echo', async (c) => c.json(await c.req.json(), 201))
 app.get('/:mount/bytes', (c) => c.body(Uint8Array.of(0, 255, 254), 200, { 'content-type': 'image/png' }))
 app.get('/hono-stream', (c) => streamText(c, async (stream) => {
-  for (const part of ['one', 'two', 'three']) { await stream.write(part); await stream.sleep(50) }
+  for (const part of ['one', 'two', 'three']) { await stream.write(part); await stream.sleep(150) }
 }))
 export const handler = handle(app)
 export const stream = streamHandle(app)
@@ -119,7 +121,7 @@ export default {
     if (!url.pathname.endsWith('/stream')) return new Response(await request.text(), { status: 202, headers: { 'x-method': request.method, 'x-q': url.searchParams.get('q') ?? '' } })
     const body = new ReadableStream({
       async start(controller) {
-        for (const part of ['one', 'two', 'three']) { controller.enqueue(encoder.encode(part)); await new Promise((done) => setTimeout(done, 50)) }
+        for (const part of ['one', 'two', 'three']) { controller.enqueue(encoder.encode(part)); await new Promise((done) => setTimeout(done, 150)) }
         controller.close()
       },
     })
