@@ -7,6 +7,8 @@ export interface GatewayLimits {
   /** Calls of functions under way at once. */
   maxInFlight: number
   maxConnections: number
+  /** Bytes of request bodies that are held in memory at once. */
+  maxBodyBytes: number
   /** Milliseconds for a request's headers. */
   headersTimeoutMs: number
   /** Milliseconds for a whole request. */
@@ -69,9 +71,10 @@ export type GatewayConfig = Pick<CompleteConfig, 'network' | 'contracts' | 'rpcU
 const LIMITS: GatewayLimits = {
   maxInFlight: 2_000,
   maxConnections: 10_000,
+  maxBodyBytes: 256 * 1024 * 1024,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 60_000,
-  maxUploadBytes: 64 * 1024 * 1024,
+  maxUploadBytes: 32 * 1024 * 1024,
   uploadBytesPerHour: 512 * 1024 * 1024,
   provesPerMinute: 10,
   freeCallsPerMinute: 0,

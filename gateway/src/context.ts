@@ -2,6 +2,8 @@ import type { Chain, Registry, TransactionSender } from '@peerhost/chain'
 import type { Domain, Hex, MessageSigner } from '@peerhost/protocol'
 import type { Store as ContentStore, Source } from '@peerhost/storage'
 import type { CompleteConfig } from './config.ts'
+import type { ByteBudget } from './http/byte-budget.ts'
+import type { Quota } from './http/quota.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Payments } from './pay/payments.ts'
@@ -31,6 +33,10 @@ export interface Context {
   pool: WorkerPool
   payments: Payments
   metrics: Metrics
+  /** Request bodies in memory. */
+  bodies: ByteBudget
+  /** Free calls by source address. */
+  freeCalls: Quota
   isTrustedProxy: (address: string) => boolean
   log: Log
 }

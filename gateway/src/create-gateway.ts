@@ -8,6 +8,8 @@ import { Contract } from 'ethers'
 import { Anchorer } from './anchor/anchorer.ts'
 import { type CompleteConfig, completeConfig, type GatewayConfig } from './config.ts'
 import type { Context } from './context.ts'
+import { ByteBudget } from './http/byte-budget.ts'
+import { Quota } from './http/quota.ts'
 import { createHttpServer } from './http/server.ts'
 import { trustedProxies } from './http/source-address.ts'
 import { createMetrics } from './metrics.ts'
@@ -34,6 +36,8 @@ export interface Gateway {
 
 /** Milliseconds that requests under way are given to end. */
 const DRAIN_MS = 5_000
+/** Milliseconds without the chain until the gateway says that it is not ready. */
+const BEHIND_MS = 10_000
 
 /**
  * Starts a gateway. Throws PH_CONFIG_*, PH_CHAIN_* where the chain, the contracts or the token are not what they have
@@ -59,6 +63,8 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
     const content = createStore(config.content ?? { driver: 'embedded', path: join(config.dataDir, 'ipfs') })
     undo.push(() => content.close())
 
+    let behindSince: number | undefined
+    let lastErrorAt = 0
     const registry = await createRegistry({
       provider: chain.provider,
       contracts: config.contracts,
@@ -69,7 +75,11 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
         load: () => store.meta('registry'),
         save: (text) => store.setMeta('registry', text),
       },
-      onError: ({ code, message }) => log('warning', 'the registry is behind', { code, message }),
+      onError({ code, message }) {
+        behindSince ??= Date.now()
+        lastErrorAt = Date.now()
+        log('warning', 'the registry is behind', { code, message })
+      },
     })
     undo.push(() => registry.stop())
     const sender = createSender({ provider: chain.provider, privateKey: config.privateKey })
@@ -113,6 +123,8 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
       pool,
       payments,
       metrics,
+      bodies: new ByteBudget(config.limits.maxBodyBytes),
+      freeCalls: new Quota(config.limits.freeCallsPerMinute || Number.POSITIVE_INFINITY, 60_000),
       isTrustedProxy: trustedProxies(config.trustedProxies),
       log,
     }
@@ -121,10 +133,14 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
     metrics.gauge('waiting_calls', 'Calls that wait for a free worker', () => pool.waiting)
     metrics.gauge('pending_receipts', 'Receipts that are in no batch yet', () => store.countPending())
 
-    const { server, drain } = createHttpServer(
-      context,
-      createOwnRoutes(context, () => anchorer.problem),
-    )
+    const whyNotReady = (): string | undefined => {
+      if (Date.now() - lastErrorAt > 10 * config.pollMs) behindSince = undefined
+      if (behindSince !== undefined && Date.now() - behindSince > BEHIND_MS) return 'the chain cannot be reached'
+      if (!registry.isEligibleGateway(gateway))
+        return `${gateway} is not bonded as a gateway: workers refuse its requests`
+      return anchorer.problem
+    }
+    const { server, drain } = createHttpServer(context, createOwnRoutes(context, whyNotReady))
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) =>
         reject(
@@ -140,11 +156,15 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
     const shownHost = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host
     context.publicUrl ||= `http://${shownHost.includes(':') ? `[${shownHost}]` : shownHost}:${port}`
 
+    undo.push(() => payments.stop())
     await payments.start()
+    undo.push(() => anchorer.stop())
     await anchorer.start()
     void catalogue.warmUp()
     const pruning = setInterval(() => void store.prune(Date.now()).catch(() => {}), 3_600_000)
     pruning.unref()
+    const problem = whyNotReady()
+    if (problem) log('warning', problem)
     log('info', 'gateway ready', { url: context.publicUrl, gateway })
 
     let closing: Promise<void> | undefined

@@ -64,6 +64,9 @@ const STATUS_CODES: Record<number, string> = { 1: 'PH_RUN_THREW', 2: 'PH_RUN_TIM
 /** The value of PEERHOST-RECEIPT of an accepted call. */
 export const receiptHeader = (call: CompletedCall): string => encodeReceiptHeader(signedReceiptOf(call, call.accepted!))
 
+/** Milliseconds without progress after which a client that takes no answer is given up. */
+const SLOW_READER_MS = 60_000
+
 const hasNoBody = (req: IncomingMessage, status: number) => req.method === 'HEAD' || status === 204 || status === 304
 
 /** Writes an answer with further headers (flat); resolves true when all of it was handed to the connection. */
@@ -75,6 +78,7 @@ export function deliver(
 ): Promise<boolean> {
   return new Promise((resolve) => {
     if (res.destroyed || res.headersSent) return resolve(false)
+    res.setTimeout(SLOW_READER_MS, () => res.destroy())
     res.once('finish', () => resolve(true))
     res.once('close', () => resolve(res.writableFinished))
     const flat = [...responseHeaders(headers), ...further]

@@ -36,6 +36,7 @@ export async function handleCall(
   const startedAt = performance.now()
   let resolved: ResolvedCall | undefined
   let paid = false
+  let freeBody: (() => void) | undefined
   try {
     const project = await context.catalogue.find(target.owner, target.project)
     const method = req.method!
@@ -46,6 +47,7 @@ export async function handleCall(
     if (!resolved)
       throw project?.problem ?? new PeerHostError('PH_REQUEST_NO_ROUTE', { path: target.path.slice(0, 200) })
 
+    freeBody = context.bodies.take(req, MAX_BODY)
     const body = await readBody(req, MAX_BODY)
     if (resolved.route?.schemas) await context.schemas.check(resolved.route, req.headers['content-type'], body)
     const call = makeCall(context, target, resolved, req, body)
@@ -57,6 +59,7 @@ export async function handleCall(
     if (error.kind === 'internal') context.log('error', 'call failed', { code: error.code, message: error.message })
     sendError(req, res, error, gatewayCors(req, resolved?.route))
   }
+  freeBody?.()
   context.metrics.calls.inc({ status: String(res.statusCode), paid: String(paid) })
   context.metrics.callSeconds.observe({ paid: String(paid) }, (performance.now() - startedAt) / 1000)
 }
@@ -102,6 +105,7 @@ async function answerFree(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
+  context.freeCalls.take(sourceAddress(req, context.isTrustedProxy))
   const stream = ResponseStream.of(req, res)
   try {
     const performed = await performFree(context, call, stream)

@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { decodeReceiptHeader } from '@peerhost/protocol'
+import { decodeReceiptHeader, testUsdcAbi } from '@peerhost/protocol'
+import { wrapAxiosWithPaymentFromConfig } from '@x402/axios'
 import { PaymentRequiredV2Schema } from '@x402/core/schemas'
 import { ExactEvmScheme } from '@x402/evm/exact/client'
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch'
+import axios from 'axios'
+import { Contract } from 'ethers'
 import { privateKeyToAccount } from 'viem/accounts'
 import { startTestNetwork, type TestNetwork } from '../testing/test-network.ts'
+import { encodePayment, offerOf, signPayment } from '../testing/x402.ts'
+
+/** Code that answers isValidSignature with 0x1626ba7e, whatever it is asked. */
+const RETURNS_MAGIC_VALUE = '0x631626ba7e60e01b60005260206000f3'
 
 let network: TestNetwork
 let runs = 0
@@ -56,10 +63,48 @@ test('an unmodified @x402/fetch pays, and gets answer, settlement and receipt', 
   assert.notEqual(BigInt(acceptance.paymentRef), 0n)
 })
 
+test('an unmodified @x402/axios, of another version, pays as well', async () => {
+  const client = wrapAxiosWithPaymentFromConfig(axios.create(), {
+    schemes: [{ network: 'eip155:84532', client: new ExactEvmScheme(privateKeyToAccount(network.payer.privateKey)) }],
+  } as Parameters<typeof wrapAxiosWithPaymentFromConfig>[1])
+  const before = await network.usdcOf(network.payer.address)
+  const response = await client.get(network.url('shop', '/quote'))
+  assert.equal(response.data, 'paid answer')
+  assert.equal(await network.usdcOf(network.payer.address), before - 1000n)
+})
+
+test('a contract that is a wallet pays by its own judgement of a signature (EIP-1271)', async () => {
+  const { provider } = network.chain
+  const wallet = `0x${'c0'.repeat(20)}`
+  const anybody = await network.chain.account()
+  await (await new Contract(network.chain.usdc, testUsdcAbi, anybody.signer).mint!(wallet, 5_000n)).wait()
+  const url = network.url('shop', '/quote')
+  const offer = await offerOf(url)
+  const { authorization } = await signPayment(offer, anybody.privateKey, { from: wallet })
+  const pay = () =>
+    fetch(url, { headers: { 'payment-signature': encodePayment(offer, authorization, `0x${'12'.repeat(90)}`) } })
+  assert.equal((await pay()).status, 402)
+  await provider.send('anvil_setCode', [wallet, RETURNS_MAGIC_VALUE])
+  const response = await pay()
+  assert.equal(response.status, 200)
+  assert.equal(await network.usdcOf(wallet), 4_000n)
+})
+
 test('an HTTP status of 400 and above is not charged', async () => {
   const before = await network.usdcOf(network.payer.address)
   const response = await payingFetch()(network.url('shop', '/fails'))
   assert.equal(response.status, 404)
   assert.equal(response.headers.get('payment-response'), null)
   assert.equal(await network.usdcOf(network.payer.address), before)
+})
+
+test('a payment while the chain is gone is 503 and runs nothing', async () => {
+  const url = network.url('shop', '/quote')
+  const { header } = await signPayment(await offerOf(url), network.payer.privateKey)
+  const before = runs
+  await network.chain.chain.stop()
+  const response = await fetch(url, { headers: { 'payment-signature': header } })
+  assert.equal(response.status, 503)
+  assert.equal(((await response.json()) as { code: string }).code, 'PH_CHAIN_UNREACHABLE')
+  assert.equal(runs, before)
 })

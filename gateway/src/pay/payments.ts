@@ -61,6 +61,8 @@ export class Payments {
   readonly #offers = new WeakMap<ServedFunction, Offer>()
   /** Payments that a request of this process works on. */
   readonly #active = new Set<Hex>()
+  /** Delivered, and not yet on the disk as such. */
+  readonly #delivered = new Set<Hex>()
   #timer: NodeJS.Timeout | undefined
   #reconciling: Promise<void> | undefined
   #stopped = false
@@ -142,7 +144,11 @@ export class Payments {
   }
 
   delivered(ref: Hex): void {
-    this.#context.store.delivered(ref).catch(() => {}) // it would only be delivered once more
+    this.#delivered.add(ref)
+    this.#context.store
+      .delivered(ref)
+      .catch(() => {}) // it would only be delivered once more
+      .finally(() => this.#delivered.delete(ref))
   }
 
   response({ payer, transaction, call }: PaidCall): SettleResponse {
@@ -215,7 +221,8 @@ export class Payments {
   }
 
   #known(record: PaymentRecord, binding: Hex, authorization: Authorization, again: boolean): PaidCall {
-    const { state, transaction, answer } = record
+    const { transaction, answer } = record
+    const state = this.#delivered.has(record.ref) ? 'delivered' : record.state
     if (state === 'reserved' || state === 'settling') throw new PeerHostError('PH_PAY_IN_FLIGHT', {})
     // Settled and not delivered: the money was taken, so its request gets its answer.
     if (record.binding === binding && answer && transaction && (state === 'settled' || again))

@@ -1,5 +1,5 @@
 import type { TransactionSender } from '@peerhost/chain'
-import { fromHex, type Hex, keccak256, type NetworkInfo, PeerHostError } from '@peerhost/protocol'
+import { fromHex, type Hex, isPeerHostError, keccak256, type NetworkInfo, PeerHostError } from '@peerhost/protocol'
 import { recover } from '@peerhost/protocol/native'
 import type { JsonRpcProvider } from 'ethers'
 import { type Authorization, authorizationDigest, transferCall } from './authorization.ts'
@@ -50,8 +50,19 @@ interface Log {
 /** Opens the token and checks that its EIP-712 domain is the expected one: PH_CHAIN_USDC_MISMATCH. */
 export async function createToken({ provider, sender, network }: CreateTokenOptions): Promise<Token> {
   const { address, name, version } = network.usdc
+  /** Asks the node; what it answers with an error is for the caller, that it does not answer is PH_CHAIN_UNREACHABLE. */
+  async function ask<T>(method: string, params: unknown[]): Promise<T> {
+    try {
+      return (await provider.send(method, params)) as T
+    } catch (cause) {
+      const { code } = cause as { code?: string }
+      if (code === 'CALL_EXCEPTION' || code === 'UNKNOWN_ERROR') throw cause
+      const { url } = provider._getConnection()
+      throw new PeerHostError('PH_CHAIN_UNREACHABLE', { url: new URL(url).host, detail: String(code) }, { cause })
+    }
+  }
   const call = (to: Hex, data: string, from?: Hex) =>
-    provider.send('eth_call', [{ to, data, ...(from && { from }) }, 'latest']) as Promise<Hex>
+    ask<Hex>('eth_call', [{ to, data, ...(from && { from }) }, 'latest'])
   const contracts = new Map<Hex, boolean>()
 
   const utf8 = new TextEncoder()
@@ -75,7 +86,7 @@ export async function createToken({ provider, sender, network }: CreateTokenOpti
   /** Code appears at an address once and stays: only "no code" is asked again. */
   async function isContract(payer: Hex): Promise<boolean> {
     if (contracts.get(payer)) return true
-    const hasCode = ((await provider.send('eth_getCode', [payer, 'latest'])) as Hex) !== '0x'
+    const hasCode = (await ask<Hex>('eth_getCode', [payer, 'latest'])) !== '0x'
     if (contracts.size > 10_000) contracts.clear()
     contracts.set(payer, hasCode)
     return hasCode
@@ -98,6 +109,7 @@ export async function createToken({ provider, sender, network }: CreateTokenOpti
         await call(address, dataOf(authorization), sender.address)
         return undefined
       } catch (error) {
+        if (isPeerHostError(error)) throw error
         const state = await token.stateOf(authorization)
         if (state.used) return 'invalid_exact_evm_nonce_already_used: the authorization was used or cancelled'
         const balance = BigInt(await call(address, `${GET_BALANCE}${pad(authorization.from)}`))
@@ -111,18 +123,18 @@ export async function createToken({ provider, sender, network }: CreateTokenOpti
     async stateOf({ from, to, value, nonce }) {
       const used = BigInt(await call(address, `${GET_STATE}${pad(from)}${pad(nonce)}`)) !== 0n
       if (!used) return { used }
-      const head = BigInt((await provider.send('eth_blockNumber', [])) as Hex)
+      const head = BigInt(await ask<Hex>('eth_blockNumber', []))
       const first = head > LOOK_BACK ? head - LOOK_BACK : 0n
-      const found = (await provider.send('eth_getLogs', [
+      const found = await ask<Log[]>('eth_getLogs', [
         {
           address,
           topics: [AUTHORIZATION_USED, `0x${pad(from)}`, nonce],
           fromBlock: `0x${first.toString(16)}`,
           toBlock: 'latest',
         },
-      ])) as Log[]
+      ])
       for (const { transactionHash, blockNumber } of found) {
-        const receipt = (await provider.send('eth_getTransactionReceipt', [transactionHash])) as { logs: Log[] } | null
+        const receipt = await ask<{ logs: Log[] } | null>('eth_getTransactionReceipt', [transactionHash])
         const logs = (receipt?.logs ?? []).filter((log) => log.address.toLowerCase() === address)
         const at = logs.findIndex(
           ({ topics }) => topics[0] === AUTHORIZATION_USED && topics[1] === `0x${pad(from)}` && topics[2] === nonce,
@@ -135,7 +147,7 @@ export async function createToken({ provider, sender, network }: CreateTokenOpti
           transfer.topics[2] === `0x${pad(to)}` &&
           BigInt(transfer.data) === value
         if (!isOurs) continue
-        const block = (await provider.send('eth_getBlockByNumber', [blockNumber, false])) as { timestamp: Hex } | null
+        const block = await ask<{ timestamp: Hex } | null>('eth_getBlockByNumber', [blockNumber, false])
         return { used, transaction: transactionHash, blockTime: Number(block?.timestamp ?? 0) }
       }
       return { used }

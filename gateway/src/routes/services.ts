@@ -41,6 +41,8 @@ export function describeService(context: Context, project: Project, { service, d
   }
 }
 
+const MAX_SERVICES = 2_000
+
 /** GET /services?owner=&project=: what this gateway serves. */
 export function servicesRoute(context: Context) {
   return async (req: Request, res: Response): Promise<void> => {
@@ -51,6 +53,7 @@ export function servicesRoute(context: Context) {
     const services = projects
       .filter((project) => name === undefined || project.name === name)
       .flatMap((project) => project.functions.map((served) => describeService(context, project, served)))
+      .slice(0, MAX_SERVICES)
     sendJson(req, res, 200, { gateway: context.gateway, chainId: context.config.network.chainId, services })
   }
 }

@@ -3,7 +3,7 @@ import { type Domain, encodeFrame, type Hex, PeerHostError, toPeerHostError } fr
 import type { WebSocket } from 'ws'
 import type { Log } from '../log.ts'
 import { welcomeWorker } from './welcome-worker.ts'
-import { WorkerConnection } from './worker-connection.ts'
+import { WorkerConnection, type WorkerIdentity } from './worker-connection.ts'
 
 export interface WorkerPoolOptions {
   registry: Registry
@@ -34,6 +34,9 @@ interface Waiting {
   timer: NodeJS.Timeout
 }
 
+/** Strangers that may be introducing themselves at once. */
+const MAX_HANDSHAKES = 100
+
 /** The workers that are connected, and who among them gets a request. */
 export class WorkerPool {
   readonly #connections = new Map<Hex, WorkerConnection>()
@@ -42,6 +45,7 @@ export class WorkerPool {
   readonly #heartbeat: NodeJS.Timeout
   readonly #unsubscribe: () => void
   readonly #sockets = new Set<WebSocket>()
+  #handshakes = 0
   #closed = false
 
   constructor(options: WorkerPoolOptions) {
@@ -67,12 +71,13 @@ export class WorkerPool {
 
   /** Takes a new WebSocket through the handshake. Never throws. */
   async admit(socket: WebSocket): Promise<void> {
-    const { registry, domain, gateway, log } = this.#options
+    const { log } = this.#options
     socket.on('error', () => socket.terminate())
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
     try {
-      const identity = await welcomeWorker(socket, { registry, domain, gateway })
+      if (this.#handshakes >= MAX_HANDSHAKES) throw new PeerHostError('PH_GATEWAY_BUSY', {})
+      const identity = await this.#welcome(socket)
       if (this.#closed) throw new PeerHostError('PH_GATEWAY_STOPPING', {})
       // The same worker again: the old connection is dead, or it would not have come back.
       this.#connections.get(identity.worker)?.close(new PeerHostError('PH_WORKER_DISCONNECTED', {}))
@@ -90,6 +95,15 @@ export class WorkerPool {
       log('info', 'worker refused', { code, message })
       if (socket.readyState === socket.OPEN) socket.send(encodeFrame({ type: 'goodbye', code, message }))
       socket.close(1008)
+    }
+  }
+
+  async #welcome(socket: WebSocket): Promise<WorkerIdentity> {
+    this.#handshakes++
+    try {
+      return await welcomeWorker(socket, this.#options)
+    } finally {
+      this.#handshakes--
     }
   }
 
