@@ -169,6 +169,24 @@ test('package needs neither key nor network, and writes what deploy would store'
   const elsewhere = await serverless(['package', '--package', 'out'])
   assert.equal(elsewhere.code, 0)
   assert.ok(existsSync(path.join(service.dir, 'out/quote.js')))
+
+  // what was packaged is what is deployed, whatever has become of the sources
+  useNetwork({})
+  service.write('src/quote.ts', 'export const handler = async ( => 1')
+  const deployed = await serverless(['deploy', '--package', 'out', '--json'])
+  assert.equal(deployed.code, 0, deployed.stdout + deployed.stderr)
+  assert.deepEqual(
+    JSON.parse(deployed.stdout).functions.map((fn: { bundleCid: string }) => fn.bundleCid),
+    summary.functions.map((fn: { bundleCid: string }) => fn.bundleCid),
+  )
+  const forced = await serverless(['deploy', '--package', 'out', '--force'])
+  assert.match(forced.stdout, /version: 2, /)
+  service.write('out/quote.js', 'tampered')
+  const tampered = await serverless(['deploy', '--package', 'out'])
+  assert.match(tampered.stdout + tampered.stderr, /PH_BUNDLE_DIGEST_MISMATCH/)
+  const lost = await serverless(['deploy', '--package', 'nowhere'])
+  assert.match(lost.stdout + lost.stderr, /PH_FILE_UNREADABLE/)
+  assert.equal((await registered('quote')).version, 2)
 })
 
 test('a key of the environment goes before the local one, and is shown nowhere', async () => {

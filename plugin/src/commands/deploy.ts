@@ -35,7 +35,7 @@ async function deploy(provider: PeerHostProvider, packaging: PackageCommand, onl
     log.notice(
       `Deploying ${only ? `function ${only} of ` : ''}${service} to stage ${provider.getStage()} (${network.info.name})`,
     )
-    const functions = only ? await packaging.build([only], steps) : packaging.built()
+    const functions = only ? await packaging.build([only], steps) : await packaging.built()
     const store = selectStore(process.env, gateway)
     const result = await deployService(connection, {
       project,
@@ -43,6 +43,7 @@ async function deploy(provider: PeerHostProvider, packaging: PackageCommand, onl
       store,
       steps,
       retireOthers: !only,
+      force: provider.options.force === true,
       onLog: (line) => log.info(line),
     })
     const time = steps.total()

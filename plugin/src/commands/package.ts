@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { PeerHostError } from '@peerhost/protocol'
 import { type BuiltFunction, buildFunctions, buildTools } from '../deploy/build-functions.ts'
+import { readPackage } from '../deploy/read-package.ts'
 import { unpackArtifacts } from '../deploy/unpack-artifacts.ts'
 import { formatSize } from '../format.ts'
 import type { PeerHostProvider } from '../provider.ts'
@@ -10,8 +11,8 @@ import type { Steps } from '../steps.ts'
 import type { CommandPart } from './commands.ts'
 
 export interface PackageCommand extends CommandPart {
-  /** What `package` built, after its hooks have run. */
-  built: () => BuiltFunction[]
+  /** What `package` built, or what `--package` names. */
+  built: () => Promise<BuiltFunction[]>
   /** Bundles some functions at once, for commands that do not run `package`. */
   build: (names: string[], steps: Steps) => Promise<BuiltFunction[]>
 }
@@ -92,7 +93,7 @@ export function packageCommand(provider: PeerHostProvider): PackageCommand {
         for (const { entry } of built!) utils.writeText(`${entry.name}: ${formatSize(entry.size)}, ${entry.bundleCid}`)
       },
     },
-    built: () => built ?? [],
+    built: async () => built ?? (await readPackage(outputDir(), provider.config().project)),
     build,
   }
 }

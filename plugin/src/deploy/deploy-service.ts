@@ -15,6 +15,8 @@ export interface DeployOptions {
   steps: Steps
   /** Retire what is registered and not among the functions. Not where only some of a project are deployed. */
   retireOthers: boolean
+  /** Register also what has not changed. */
+  force?: boolean
   /** Kept by who deploys again and again; else one is opened when it is needed. */
   prover?: Prover
   onLog: (line: string) => void
@@ -80,7 +82,8 @@ export async function deployService(connection: ChainConnection, options: Deploy
   const entries = functions.map(({ entry }) => entry)
   const { changed, unchanged, removed } = await steps.run('compare', 'Comparing with what is registered', async () => {
     const changes = await findChanges(connection, project, entries, await gateway.services(owner, project), store)
-    return retireOthers ? changes : { ...changes, removed: [] }
+    const all = options.force ? { changed: entries, unchanged: [] } : changes
+    return { ...changes, ...all, removed: retireOthers ? changes.removed : [] }
   })
   const kept = unchanged.map(({ entry, version }): DeployedFunction => ({ entry, version, changed: false }))
   if (changed.length === 0 && removed.length === 0) return { functions: kept, removed }
