@@ -100,10 +100,10 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
       token,
       accountImplementation,
     })
-    const catalogue = new ProjectCatalogue({ registry, sources, log })
-    undo.push(() => catalogue.close())
     const pool = new WorkerPool({ registry, domain, gateway, log })
     undo.push(() => pool.close())
+    const catalogue = new ProjectCatalogue({ registry, sources, log, onDeployed: (service) => pool.prepare(service) })
+    undo.push(() => catalogue.close())
     const schemas = new SchemaValidator()
     undo.push(() => schemas.close())
     const context: Context = {

@@ -50,6 +50,10 @@ test('a free call reaches its function and comes back with a receipt that holds'
   await until(() => worker.acceptances.length > 0)
 })
 
+test('a worker is asked to make a new function ready before anybody calls it', async () => {
+  await until(() => worker.prepared.includes('echo:1'))
+})
+
 test('both forms of URL reach the same path, also with the wallet in capitals', async () => {
   const { address } = network.developer
   const host = `0x${address.slice(2).toUpperCase()}.peerhost.test`

@@ -42,6 +42,8 @@ export interface ProjectCatalogueOptions {
   /** Where manifests are read from, the own store first. */
   sources: readonly (Source | string)[]
   log: Log
+  /** Told of versions that were registered while this gateway runs, once their manifest is here. */
+  onDeployed?: (service: RegisteredService) => void
   /** Manifests that are kept in memory. */
   maxManifests?: number
 }
@@ -67,15 +69,18 @@ function checkManifest(service: RegisteredService, manifest: Manifest): Manifest
  * and kept in memory.
  */
 export class ProjectCatalogue {
-  readonly #options: Required<ProjectCatalogueOptions>
+  readonly #options: ProjectCatalogueOptions & { maxManifests: number }
   /** The newest last: insertion order is age. */
   readonly #manifests = new Map<Hex, Promise<Manifest>>()
   readonly #failedAt = new Map<Hex, number>()
   #projects = new Map<string, Project>()
+  /** The latest version of each service that was here at the last look. */
+  #versions = new Map<Hex, number>()
   readonly #unsubscribe: () => void
 
   constructor(options: ProjectCatalogueOptions) {
     this.#options = { maxManifests: 10_000, ...options }
+    for (const { serviceId, version } of options.registry.all()) this.#versions.set(serviceId, version)
     this.#unsubscribe = options.registry.onChange(() => {
       this.#projects = new Map()
       void this.warmUp()
@@ -103,8 +108,12 @@ export class ProjectCatalogue {
 
   /** Fetches the manifests of what is registered, so that first requests do not wait for them. */
   async warmUp(): Promise<void> {
-    for (const service of this.#options.registry.all())
-      await this.#manifest(service.spec.manifestDigest).catch(() => {}) // told when it is asked for
+    for (const service of this.#options.registry.all()) {
+      const manifest = await this.#manifest(service.spec.manifestDigest).catch(() => undefined) // told when it is asked for
+      if (!manifest || this.#versions.get(service.serviceId) === service.version) continue
+      this.#versions.set(service.serviceId, service.version)
+      this.#options.onDeployed?.(service)
+    }
   }
 
   close(): void {

@@ -71,6 +71,8 @@ export interface ScriptedWorker {
   address: Hex
   acceptances: unknown[][]
   assignments: AssignFrame[]
+  /** Functions that it was asked to make ready. */
+  prepared: string[]
   /** As a killed process. */
   kill(): void
   close(): Promise<void>
@@ -84,6 +86,7 @@ export async function startScriptedWorker(options: ScriptedWorkerOptions): Promi
   const socket = new WebSocket(`${options.gatewayUrl.replace('http', 'ws')}/ws`, { perMessageDeflate: false })
   const acceptances: unknown[][] = []
   const assignments: AssignFrame[] = []
+  const prepared: string[] = []
   const send = (frame: WorkerFrame) => socket.readyState === WebSocket.OPEN && socket.send(encodeFrame(frame))
 
   const introduce = ({ challenge }: ChallengeFrame) =>
@@ -173,6 +176,7 @@ export async function startScriptedWorker(options: ScriptedWorkerOptions): Promi
       else if (frame.type === 'goodbye') reject(new Error(frame.code))
       else if (frame.type === 'assign') void execute(frame)
       else if (frame.type === 'acceptance') acceptances.push(frame.acceptance)
+      else if (frame.type === 'prepare') prepared.push(`${frame.function}:${frame.version}`)
       else if (frame.type === 'prove')
         send({ type: 'proved', id: frame.id, difference: options.onProve?.(frame) } as WorkerFrame)
     })
@@ -181,6 +185,7 @@ export async function startScriptedWorker(options: ScriptedWorkerOptions): Promi
     address: worker,
     acceptances,
     assignments,
+    prepared,
     kill: () => socket.terminate(),
     async close() {
       const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()))

@@ -1,4 +1,4 @@
-import type { Registry } from '@peerhost/chain'
+import type { RegisteredService, Registry } from '@peerhost/chain'
 import { type Domain, encodeFrame, type Hex, PeerHostError, toPeerHostError } from '@peerhost/protocol'
 import type { WebSocket } from 'ws'
 import type { Log } from '../log.ts'
@@ -36,6 +36,9 @@ interface Waiting {
 
 /** Strangers that may be introducing themselves at once. */
 const MAX_HANDSHAKES = 100
+
+/** Workers that make a new function ready. */
+const PREPARED = 2
 
 /** The workers that are connected, and who among them gets a request. */
 export class WorkerPool {
@@ -136,6 +139,14 @@ export class WorkerPool {
       }
       this.#waiting.push(waiting)
     })
+  }
+
+  /** Has a few workers fetch a function and make a jail ready, ahead of its first request. */
+  prepare({ owner, project, function: name, version, serviceId, spec }: RegisteredService): void {
+    const need = { runtimeId: spec.runtimeId, name: `${serviceId}:${version}`, excluded: new Set<Hex>() }
+    const workers = this.#candidates(need).sort((a, b) => a.busy - b.busy)
+    for (const connection of workers.slice(0, PREPARED))
+      connection.send({ type: 'prepare', owner, project, function: name, version })
   }
 
   close(): void {
