@@ -72,7 +72,7 @@ export function createHttpServer(context: Context, ownRoutes: OwnRoutes): Gatewa
     socket.on('error', () => socket.destroy())
     if (parseTarget(req.url ?? '/').rawPath !== '/ws')
       return void socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
-    workers.handleUpgrade(req, socket, head, (webSocket) => void context.pool.admit(webSocket))
+    workers.handleUpgrade(req, socket, head, (webSocket) => void context.pool.admit(webSocket, socket))
   })
   context.metrics.gauge('requests_in_flight', 'Calls of functions under way', () => underWay)
   return {

@@ -37,7 +37,6 @@ export class GroupCommit {
   /** What needs no commit of its own. */
   #lazy: Waiting[] = []
   #lazyTimer: NodeJS.Timeout | undefined
-  #scheduled = false
   #broken: string | undefined
 
   constructor(file: string) {
@@ -53,12 +52,7 @@ export class GroupCommit {
     return new Promise((resolve, reject) => {
       if (this.#broken) return reject(failed(this.#broken))
       this.#waiting.push({ write, resolve, reject })
-      if (this.#scheduled || this.#underWay.length > 0) return
-      this.#scheduled = true
-      setImmediate(() => {
-        this.#scheduled = false
-        this.#commit()
-      })
+      this.#commit()
     })
   }
 

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import {
   type AssignFrame,
   type ChunkFrame,
@@ -51,6 +52,8 @@ interface Question {
 /** Bytes waiting for a worker's socket above which it gets nothing new. */
 const MAX_BUFFERED = 16 * 1024 * 1024
 const MAX_WARM = 4096
+/** Milliseconds that an acceptance waits for another frame to go with. */
+const FLUSH_MS = 20
 
 /** One worker that was welcomed: asks it to run things, and fails what it owes when it goes. */
 export class WorkerConnection {
@@ -59,6 +62,11 @@ export class WorkerConnection {
   /** Frames came since the last heartbeat looked. */
   alive = true
   readonly #socket: WebSocket
+  /** What the WebSocket runs over. */
+  readonly #transport: Duplex
+  /** What the worker learns with the next frame. */
+  readonly #acceptances: GatewayFrame[] = []
+  #flushing: NodeJS.Timeout | undefined
   readonly #questions = new Map<number, Question>()
   readonly #onIdle: () => void
   #nextId = 1
@@ -66,8 +74,9 @@ export class WorkerConnection {
   #held = 0
   #closed = false
 
-  constructor(socket: WebSocket, identity: WorkerIdentity, onIdle: () => void) {
+  constructor(socket: WebSocket, transport: Duplex, identity: WorkerIdentity, onIdle: () => void) {
     this.#socket = socket
+    this.#transport = transport
     this.identity = identity
     this.#onIdle = onIdle
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
@@ -106,12 +115,17 @@ export class WorkerConnection {
   }
 
   send(frame: GatewayFrame): void {
-    if (this.isUsable) this.#socket.send(encodeFrame(frame), { binary: true })
+    this.#flush(frame)
   }
 
   /** Tells the worker that its receipt was promised to be anchored. */
   sendAcceptance({ acceptance, signature }: SignedAcceptance): void {
-    this.send({ type: 'acceptance', acceptance: messageToArray('Acceptance', acceptance, fromHex), signature })
+    this.#acceptances.push({
+      type: 'acceptance',
+      acceptance: messageToArray('Acceptance', acceptance, fromHex),
+      signature,
+    })
+    this.#flushing ??= setTimeout(() => this.#flush(), FLUSH_MS)
   }
 
   ping(): void {
@@ -141,8 +155,20 @@ export class WorkerConnection {
         this.#settle(id)?.reject(new PeerHostError('PH_WORKER_TIMEOUT', {}))
       }, timeoutMs)
       this.#questions.set(id, { kind, resolve, reject, timer, stream })
-      this.#socket.send(encodeFrame(frame), { binary: true })
+      this.#flush(frame)
     })
+  }
+
+  /** Hands a frame to the socket, together with the acceptances that could wait for it: one system call for all. */
+  #flush(frame?: GatewayFrame): void {
+    clearTimeout(this.#flushing)
+    this.#flushing = undefined
+    const frames = this.#acceptances.splice(0)
+    if (frame) frames.push(frame)
+    if (!this.isUsable || frames.length === 0) return
+    this.#transport.cork()
+    for (const each of frames) this.#socket.send(encodeFrame(each), { binary: true })
+    this.#transport.uncork()
   }
 
   #settle(id: number): Question | undefined {
@@ -195,6 +221,7 @@ export class WorkerConnection {
   #end(): void {
     if (this.#closed) return
     this.#closed = true
+    clearTimeout(this.#flushing)
     for (const id of [...this.#questions.keys()])
       this.#settle(id)?.reject(new PeerHostError('PH_WORKER_DISCONNECTED', {}))
   }

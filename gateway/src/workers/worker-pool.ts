@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { RegisteredService, Registry } from '@peerhost/chain'
 import { type Domain, encodeFrame, type Hex, PeerHostError, toPeerHostError } from '@peerhost/protocol'
 import type { WebSocket } from 'ws'
@@ -73,7 +74,7 @@ export class WorkerPool {
   }
 
   /** Takes a new WebSocket through the handshake. Never throws. */
-  async admit(socket: WebSocket): Promise<void> {
+  async admit(socket: WebSocket, transport: Duplex): Promise<void> {
     const { log } = this.#options
     socket.on('error', () => socket.terminate())
     this.#sockets.add(socket)
@@ -84,7 +85,7 @@ export class WorkerPool {
       if (this.#closed) throw new PeerHostError('PH_GATEWAY_STOPPING', {})
       // The same worker again: the old connection is dead, or it would not have come back.
       this.#connections.get(identity.worker)?.close(new PeerHostError('PH_WORKER_DISCONNECTED', {}))
-      const connection = new WorkerConnection(socket, identity, () => this.#serveWaiting())
+      const connection = new WorkerConnection(socket, transport, identity, () => this.#serveWaiting())
       this.#connections.set(identity.worker, connection)
       socket.once('close', () => {
         if (this.#connections.get(identity.worker) === connection) this.#connections.delete(identity.worker)
