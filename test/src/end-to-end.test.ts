@@ -161,6 +161,31 @@ test('a call that fails, or answers 400 and above, costs nothing and has a recei
   assert.equal(await balanceOf(dev.network.accounts.payer.address), before)
 })
 
+test('an answer that is lost on the way comes again for the same payment: charged once, run once', async () => {
+  const before = await balanceOf(dev.network.accounts.payer.address)
+  let lost: string | undefined
+  const lossy: typeof fetch = async (input, init) => {
+    const request = new Request(input, init)
+    const answer = await fetch(request)
+    if (lost !== undefined || !request.headers.has('payment-signature')) return answer
+    lost = answer.headers.get('peerhost-receipt')!
+    await answer.arrayBuffer()
+    throw new TypeError('the line is cut')
+  }
+  const { privateKey } = dev.network.accounts.payer
+  const pay = createPayingFetch({
+    signer: privateKey as Hex,
+    maxPrice: 1000n,
+    networks: [NETWORKS.local],
+    fetch: lossy,
+    retryDelayMs: 1,
+  })
+  const answer = await pay(`${base}/quote/tea`)
+  assert.deepEqual(await answer.json(), { sku: 'tea', price: 3 })
+  assert.equal(answer.headers.get('peerhost-receipt'), lost, 'the answer of the one run')
+  assert.equal(before - (await balanceOf(dev.network.accounts.payer.address)), 1000n)
+})
+
 test('a webhook checks the signature of its raw body', async () => {
   const body = '{ "spaces":   "kept" , "é": 1 }'
   const signature = createHmac('sha256', 'public').update(body).digest('hex')

@@ -49,7 +49,9 @@ export interface Payment {
   settlement?: { success: boolean; transaction?: string; errorReason?: string }
 }
 
-/** Polls of a payment that the gateway says is under way. */
+/** What a gateway says of a payment that it works on: the same payment will have an answer. */
+const NOT_YET = new Set(['PH_PAY_IN_FLIGHT', 'PH_PAY_PENDING'])
+/** Polls of such a payment. */
 const IN_FLIGHT_POLLS = 20
 
 /**
@@ -130,10 +132,12 @@ class PaidCall {
     return response
   }
 
-  #send(payment?: string): Promise<Response> {
+  /** `isCopy`: this payment was sent before; a PeerHost gateway then hands out the answer that it kept for it. */
+  #send(payment?: string, isCopy = false): Promise<Response> {
     const { request, headers, body } = this.#parts
     const all = new Headers(headers)
     if (payment) all.set('payment-signature', payment)
+    if (isCopy) all.set('peerhost-retry', '1')
     return (this.#options.fetch ?? globalThis.fetch)(new Request(request, { headers: all, body }))
   }
 
@@ -181,16 +185,16 @@ class PaidCall {
     for (;;) {
       let response: Response
       try {
-        response = await this.#send(signed.header)
+        response = await this.#send(signed.header, lost + polls > 0)
       } catch (cause) {
         if (signal.aborted) throw cause
         if (lost >= retries) throw this.#lost(signed, reasonOf(cause), cause)
         await pause(retryDelayMs * 2 ** lost++, signal)
         continue
       }
-      if (response.status !== 402) return response
-      const reason = await refusalOf(response)
-      if (reason === 'PH_PAY_IN_FLIGHT' && polls < IN_FLIGHT_POLLS && Date.now() / 1000 < signed.payment.validBefore) {
+      const reason = response.status === 402 || response.status === 503 ? await refusalOf(response) : undefined
+      if (response.status !== 402 && reason !== 'PH_PAY_PENDING') return response
+      if (NOT_YET.has(reason ?? '') && polls < IN_FLIGHT_POLLS && Date.now() / 1000 < signed.payment.validBefore) {
         await response.body?.cancel()
         await pause(Math.min(retryDelayMs * 2 ** polls++, 2000), signal)
         continue
