@@ -86,8 +86,8 @@ function start(cli: string, args: string[], { dir }: Service, env: NodeJS.Proces
   })
 }
 
-async function run(cli: string, args: string[], service: Service): Promise<Run> {
-  const child = start(cli, args, service)
+async function run(cli: string, args: string[], service: Service, env: NodeJS.ProcessEnv = {}): Promise<Run> {
+  const child = start(cli, args, service, env)
   const ended = new Promise<number | null>((done, fail) => child.once('error', fail).once('close', done))
   const [stdout, stderr] = await Promise.all([text(child.stdout!), text(child.stderr!)])
   return { code: await ended, stdout, stderr }
@@ -189,6 +189,25 @@ test('a function that is not deterministic is refused by name and difference; wi
   const trusted = await run(file, ['deploy'], service)
   assert.equal(trusted.code, 0, trusted.stdout + trusted.stderr)
   assert.match(trusted.stdout, /version: 2, verification: none/)
+})
+
+test('where the sandbox does not work, workers prove what is deterministic', async (t) => {
+  const yml =
+    'service: proved\nprovider: peerhost\nplugins: [serverless-peerhost]\nfunctions:\n  roll:\n    handler: roll.handler\n    memorySize: 128\n'
+  const service = createService({
+    'serverless.yml': yml,
+    'roll.js': 'exports.handler = async () => ({ random: Math.random() })',
+  })
+  t.after(() => service.remove())
+  const env = { PEERHOST_NSJAIL: '/no/such/nsjail' }
+  const proved = await run(CLIS[0]!.file, ['deploy', '--verbose'], service, env)
+  assert.equal(proved.code, 0, proved.stdout + proved.stderr)
+  assert.match(proved.stderr, /The gateway's workers prove/)
+  assert.match(proved.stdout, /verification: deterministic/)
+  writeFileSync(join(service.dir, 'roll.js'), RACE)
+  const refused = await run(CLIS[0]!.file, ['deploy'], service, env)
+  assert.equal(refused.code, 1)
+  assert.match(refused.stdout + refused.stderr, /Function "roll" is not deterministic: .*x-rounds/)
 })
 
 test('serverless dev shows routes and requests, deploys what changes, and leaves no network behind', async (t) => {

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { readRegistration } from '@peerhost/chain'
 import { startTestChain, type TestChain } from '@peerhost/contracts/testing'
-import { type Hex, serviceId } from '@peerhost/protocol'
+import type { Hex } from '@peerhost/protocol'
 import { runServerless } from '../support/run-serverless.ts'
 import { type SmallGateway, startSmallGateway } from '../support/small-gateway.ts'
 import { createTestService, type TestService } from '../support/test-service.ts'
@@ -65,7 +65,9 @@ function useNetwork(changes: Record<string, unknown>): void {
   service.write('.peerhost/network.json', JSON.stringify(network))
 }
 
-const serverless = (args: string[], env: Record<string, string> = {}) => runServerless(args, { cwd: service.dir, env })
+/** Without a sandbox of its own: what is deterministic the gateway says. */
+const serverless = (args: string[], env: Record<string, string> = {}) =>
+  runServerless(args, { cwd: service.dir, env: { PEERHOST_NSJAIL: '/no/such/nsjail', ...env } })
 const registered = (name: string, project = 'shop') =>
   readRegistration(chain.provider, chain.contracts.ExecutionCoordinator, owner.address, project, name)
 
@@ -234,16 +236,35 @@ test('bad input is one sentence, a code and the next step; nothing is registered
   service.write('serverless.yml', YML)
   service.write('src/quote.ts', 'export const handler = async ( => 1')
   assert.match(await refused('PH_BUNDLE_FAILED'), /src\/quote\.ts:1:\d+/)
+  service.write('src/quote.ts', 'export const handler = async () => 1')
+  gateway.differences.set('hello', 'two runs of GET /hello differ: byte 3')
+  assert.match(
+    await refused('PH_BUNDLE_NOT_DETERMINISTIC'),
+    /"hello" is not deterministic: two runs of GET \/hello differ/,
+  )
+  gateway.differences.clear()
   service.write('src/quote.ts', 'import "./addon.node"\nexport const handler = 1')
   await refused('PH_BUNDLE_NATIVE_MODULE')
 })
 
-test('a registration that somebody else might claim is not believed: the chain decides what is unchanged', async () => {
+test('a changed limit registers that function anew, with the same code, and no other', async () => {
   assert.equal((await serverless(['deploy'])).code, 0)
-  assert.equal(serviceId(owner.address, 'shop', 'quote').length, 66)
-  // a new manifest with the same code: the store forgot nothing, but the entry differs
   service.write('serverless.yml', YML.replace('price: 0.001', 'price: 0.001\n    timeout: 9'))
   assert.equal((await serverless(['deploy'])).code, 0)
   assert.equal((await registered('quote')).version, 2)
   assert.equal((await registered('hello')).version, 1)
+})
+
+test('a gateway that points to a manifest that is not registered is not believed', async () => {
+  assert.equal((await serverless(['deploy'])).code, 0)
+  service.write('serverless.yml', YML.replace('0.001', '0.002'))
+  assert.equal((await serverless(['deploy'])).code, 0)
+  // what it says is version 1 now, which has just the price that is wanted again
+  service.write('serverless.yml', YML)
+  gateway.showVersion = 1
+  const run = await serverless(['deploy'], {}).finally(() => {
+    gateway.showVersion = undefined
+  })
+  assert.doesNotMatch(run.stderr, /No changes/)
+  assert.equal((await registered('quote')).version, 3)
 })

@@ -5,7 +5,7 @@ import type { Steps } from '../steps.ts'
 import { type BuiltFunction, buildTools } from './build-functions.ts'
 import type { ChainConnection } from './connect-network.ts'
 import { findChanges, specOf } from './find-changes.ts'
-import { openProver, type Prover, proveFunctions } from './prove-functions.ts'
+import { gatewayProver, isSandboxFailure, openProver, type Prover, proveFunctions } from './prove-functions.ts'
 import { waitUntilServed } from './wait-until-served.ts'
 
 export interface DeployOptions {
@@ -57,15 +57,20 @@ async function storeAndProve(
   const label = functions.length === 1 ? 'the bundle' : `${functions.length} bundles`
   const storing = () => steps.run('store', `Storing ${label} (${store.name})`, () => storeBundles(store, functions))
   if (claims.length === 0) return storing()
-  const prover =
-    options.prover ?? (await openProver({ owner: connection.owner, project, gateway: connection.gateway, onLog }))
-  const proving = () =>
-    steps.run('prove', `Proving ${claims.map(({ entry }) => entry.name).join(', ')} deterministic`, () =>
-      proveFunctions(prover, claims),
-    )
+  const remoteOptions = { owner: connection.owner, project, gateway: connection.gateway, onLog }
+  const prover = options.prover ?? (await openProver(remoteOptions))
+  const names = claims.map(({ entry }) => entry.name).join(', ')
+  const proving = (by: Prover) => steps.run('prove', `Proving ${names} deterministic`, () => proveFunctions(by, claims))
   try {
     if (prover.remote) await storing()
-    await proving()
+    try {
+      await proving(prover)
+    } catch (error) {
+      if (prover.remote || !isSandboxFailure(error)) throw error
+      onLog(`The gateway's workers prove what is deterministic: ${(error as Error).message}`)
+      await storing()
+      return await proving(gatewayProver(remoteOptions))
+    }
     if (!prover.remote) await storing()
   } finally {
     if (!options.prover) await prover.close()

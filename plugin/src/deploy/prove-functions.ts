@@ -1,4 +1,4 @@
-import { type Hex, PeerHostError } from '@peerhost/protocol'
+import { type Hex, isPeerHostError, PeerHostError } from '@peerhost/protocol'
 import type { SandboxFunction } from '@peerhost/sandbox'
 import type { BuiltFunction } from './build-functions.ts'
 import type { GatewayClient } from './gateway-client.ts'
@@ -53,18 +53,28 @@ function localProver(
   }
 }
 
-function gatewayProver({ project, gateway }: ProverOptions): Prover {
+/** Has the gateway's workers run the trials. */
+export function gatewayProver({ project, gateway }: ProverOptions): Prover {
   return {
     remote: true,
     async prove({ entry }) {
       const body = Buffer.from(JSON.stringify({ project, definition: entry, runs: RUNS }))
       const response = await gateway.callOk('POST', '/prove', body, { 'content-type': 'application/json' })
-      const { deterministic, difference } = (await response.json()) as { deterministic?: boolean; difference?: string }
-      if (deterministic !== true) throw differs(entry.name, difference ?? 'two runs differ')
+      const answer = (await response.json().catch(() => undefined)) as
+        | { deterministic?: boolean; difference?: string }
+        | undefined
+      if (typeof answer?.deterministic !== 'boolean') {
+        throw new PeerHostError('PH_GATEWAY_REFUSED', { detail: 'its /prove is not readable' })
+      }
+      if (!answer.deterministic) throw differs(entry.name, answer.difference ?? 'two runs differ')
     },
     close: async () => {},
   }
 }
+
+/** True where a proof failed because jails do not start here, whatever was to be proved. */
+export const isSandboxFailure = (error: unknown): boolean =>
+  isPeerHostError(error, 'PH_RUN_REFUSED') || isPeerHostError(error, 'PH_SANDBOX_UNAVAILABLE')
 
 /**
  * Proves `verification: deterministic` and `public` before they are registered: a function runs several times in jails of

@@ -21,10 +21,14 @@ export interface SmallGateway {
   /** CIDs that were uploaded, in order. */
   uploads: string[]
   calls: OwnerCall[]
+  /** What `/prove` answers for a function of that name. */
+  differences: Map<string, string>
   /** What `/invoke` and `/logs` answer. */
   answer: { status: number; headers?: Record<string, string>; body: string }
   /** Answers uploads with this status instead, if set. */
   refuseUploads?: number
+  /** Claims once that this version is the latest: the first look of a deploy is deceived, the later ones are not. */
+  showVersion?: number
   stop(): Promise<void>
 }
 
@@ -54,7 +58,10 @@ export async function startSmallGateway(chain: TestChain): Promise<SmallGateway>
         const services = registry
           .all()
           .filter((one) => one.owner === owner && one.project === target.searchParams.get('project'))
-        const shown = services.map(({ owner, project, function: name, version, spec }) => {
+        const version = gateway.showVersion
+        gateway.showVersion = undefined
+        const claimed = services.map((one) => (version && registry.service(one.serviceId, version)) || one)
+        const shown = claimed.map(({ owner, project, function: name, version, spec }) => {
           return {
             owner,
             project,
@@ -81,6 +88,11 @@ export async function startSmallGateway(chain: TestChain): Promise<SmallGateway>
         gateway.uploads.push(result.cid)
         return send(200, JSON.stringify(result))
       }
+      if (target.pathname === '/prove') {
+        const { definition } = JSON.parse(body.toString())
+        const difference = gateway.differences.get(definition.name)
+        return send(200, JSON.stringify({ deterministic: difference === undefined, difference }))
+      }
       gateway.calls.push({ method, target: url, body: body.toString(), address })
       send(gateway.answer.status, gateway.answer.body, gateway.answer.headers)
     } catch (error) {
@@ -93,6 +105,7 @@ export async function startSmallGateway(chain: TestChain): Promise<SmallGateway>
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     uploads: [],
     calls: [],
+    differences: new Map(),
     answer: { status: 200, body: 'null' },
     async stop() {
       server.closeAllConnections()
