@@ -145,7 +145,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     driver: 'nsjail',
     execute,
     prepare: (fn) => poolOf(fn).prepare(),
-    warm: () => [...pools].filter(([, pool]) => pool.isWarm).map(([key]) => key),
+    warm: () => [...pools].filter(([, pool]) => pool.jails.length > 0).map(([key]) => key),
     async close() {
       if (closed) return
       closed = true

@@ -57,7 +57,7 @@ export interface Sandbox {
   execute(fn: SandboxFunction, invocation: Invocation, options?: ExecuteOptions): Promise<ExecutionResult>
   /** Starts a jail for the function ahead of its first request. */
   prepare(fn: SandboxFunction): Promise<void>
-  /** The keys (`functionKey`) of functions with a waiting child. */
+  /** The keys (`functionKey`) of functions that have jails: a child waits, or will in a moment. */
   warm(): string[]
   /** Ends every jail and removes cgroups and mounts. */
   close(): Promise<void>

@@ -10,6 +10,8 @@ export interface GatewayOptions {
   host: string
   publicUrl?: string
   gateway?: string
+  trustedProxy?: string[]
+  ipfsSource?: string[]
   data: string
   stake?: string
   network?: string
@@ -36,6 +38,9 @@ export async function gateway(options: GatewayOptions): Promise<void> {
     gateway: options.gateway as Hex | undefined,
     privateKey,
     dataDir: resolve(options.data),
+    trustedProxies: options.trustedProxy,
+    ipfsSources: options.ipfsSource,
+    content: process.env.PEERHOST_IPFS_API ? { driver: 'kubo', url: process.env.PEERHOST_IPFS_API } : undefined,
     log,
   })
   ready({ gatewayUrl: running.url }, `Gateway is ready: ${running.url}`)
