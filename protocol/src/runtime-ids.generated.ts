@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0xd155014e2aef323b38073a2f24abc10f9db68af378a13d9baa371f184c374477',
-  arm64: '0x2e466c2005a787cf6580c9e1fcecefbad3df3cbb18641c487cdc932a40cc8c60',
+  x64: '0xd46a73c55314033a8c81d9998c9e03d28c16f1d47beeaa48c2e350003cf8a769',
+  arm64: '0x22d448c4e43b2e08c40495a3754756ea6dd51337509db2629887fc818db6e061',
 }
 
 /** The runtime that a deploy registers functions for. */

@@ -4,8 +4,7 @@ const { createRequire } = require('node:module')
 const vm = require('node:vm')
 const determinism = require('./determinism/index.cjs')
 const egress = require('./egress/index.cjs')
-const { createRuntime, rehearse: rehearseForms } = require('./lambda/index.cjs')
-const { encodeFrame, decodeFrame, FRAME } = require('./frames.cjs')
+const { createRuntime } = require('./lambda/index.cjs')
 const { wrap, FILENAME, DIRNAME } = require('./wrapper.cjs')
 
 const ROUNDS = 1
@@ -53,56 +52,4 @@ async function loadFunction(order, runtime) {
   return { runtime, handler }
 }
 
-const REHEARSALS = 20
-
-const rehearsed = {
-  owner: '0x',
-  project: 'p',
-  functionName: 'f',
-  version: 1,
-  handler: 'f.handler',
-  memorySize: 128,
-  timeout: 1,
-  environment: {},
-  verification: 'none',
-}
-
-/** Takes the harness's own path through an execution, compiled and with warm inline caches, for every child. */
-async function rehearse() {
-  await rehearseForms()
-  const runtime = createRuntime(rehearsed)
-  const handler = runtime.resolve({
-    handler: async (event) => ({ statusCode: 200, body: JSON.stringify({ path: event.rawPath ?? event.path }) }),
-  })
-  const request = {
-    method: 'POST',
-    host: 'localhost',
-    sourceAddress: '127.0.0.1',
-    path: '/a',
-    query: 'b=c',
-    headers: [['content-type', 'application/json']],
-  }
-  const answered = {
-    ...unheard,
-    whole: ({ httpStatus, headers, body }) => encodeFrame(FRAME.whole, { httpStatus, headers }, body),
-  }
-  for (let i = 0; i < REHEARSALS; i++) {
-    for (const route of [
-      null,
-      { kind: 'http', payload: '1.0', method: 'POST', path: '/{a}', pathParameters: { a: 'a' } },
-      { kind: 'httpApi', payload: '2.0', method: 'POST', path: '/{a}', pathParameters: { a: 'a' } },
-    ]) {
-      const frame = decodeFrame(
-        encodeFrame(
-          FRAME.request,
-          { kind: 'http', request, route, requestId: '0x', clockMs: 0, deadlineMs: 1 },
-          Buffer.from('{"a":1}'),
-        ).subarray(4),
-      )
-      frame.head.request.body = frame.body
-      await runtime.invoke(handler, frame.head, answered)
-    }
-  }
-}
-
-module.exports = { prepareFunction, loadFunction, rehearse }
+module.exports = { prepareFunction, loadFunction }

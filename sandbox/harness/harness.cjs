@@ -12,8 +12,9 @@ const native = require('./natives.cjs')
 const { FRAME, readFrame, writeFrame } = require('./frames.cjs')
 const { compileFilter, zygoteRules, executionRules } = require('./seccomp.cjs')
 const { replaceRandomness, refreshRandomness } = require('./randomness.cjs')
-const { prepareFunction, loadFunction, rehearse } = require('./function.cjs')
+const { prepareFunction, loadFunction } = require('./function.cjs')
 const { describeError } = require('./lambda/errors.cjs')
+const { rehearse } = require('./rehearsal.cjs')
 const { warmUpPlatform } = require('./warm-up.cjs')
 const determinism = require('./determinism/index.cjs')
 
@@ -89,10 +90,17 @@ function refuseEngineFlags() {
   }
 }
 
+/** Every page of the zygote costs each fork, and once more where the child writes to it. */
+function shrinkHeap() {
+  const { gc } = globalThis
+  globalThis.gc = undefined // it cannot be deleted
+  gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+}
+
 async function getReady() {
   await warmUpPlatform()
   replaceRandomness()
-  await rehearse()
+  await rehearse(becomeExecution, execute)
   openSignalPipes()
   await startThreadPool()
   refuseEngineFlags()
@@ -100,6 +108,7 @@ async function getReady() {
   hideModules()
   must(native.setrlimit(RLIMIT_NPROC, runLimit))
   native.installFilter(zygoteFilter)
+  shrinkHeap()
 }
 
 /** The order that ends the blank state: what to run, and where to fork. */

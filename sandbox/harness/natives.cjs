@@ -84,5 +84,5 @@ module.exports = {
   setrlimit,
   installFilter,
   sealKoffi,
-  resetEventLoop: () => uvLoopFork(defaultLoop),
+  resetEventLoop: uvLoopFork.bind(undefined, defaultLoop), // no function of ours that each child would have to compile,
 }

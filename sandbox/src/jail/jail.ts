@@ -17,6 +17,7 @@ import { heapFlag, NODE_FLAGS } from './node-flags.ts'
 import { TMP_OPTIONS } from './nsjail-config.ts'
 import { peerOf } from './peer.ts'
 import { busyThreads, childrenOf, leftByLoad, type Picture, shareableDescriptors, takePicture } from './picture.ts'
+import { slackFor } from './slack.ts'
 import { spawnInJail } from './spawn-in-jail.ts'
 import { Watch } from './watch.ts'
 
@@ -191,11 +192,17 @@ export class Jail {
   }
 
   /** Waits for one step of the jail; whatever goes wrong meanwhile ends the jail. */
-  #within<T>(step: Promise<T>, ms: number, message: string): Promise<T> {
+  #within<T>(step: Promise<T>, ms: number, message: string, maySlack = () => false): Promise<T> {
     if (this.failure !== undefined) return Promise.reject(new JailEnded(this.failure, this.ranOutOfMemory()))
     return new Promise<T>((resolve, reject) => {
+      const expired = () => {
+        if (!this.#waits.has(failed)) return
+        if (maySlack()) timer = setTimeout(expire, ms)
+        else this.#end(message)
+      }
       // A timer of a busy worker may be late itself: what has arrived by then is looked at first.
-      const timer = setTimeout(() => setImmediate(() => this.#waits.has(failed) && this.#end(message)), ms)
+      const expire = () => setImmediate(expired)
+      let timer = setTimeout(expire, ms)
       const over = () => {
         clearTimeout(timer)
         this.#waits.delete(failed)
@@ -327,8 +334,9 @@ export class Jail {
    * Gives how the child ended (a wait status), where the kernel tells.
    */
   async settle(): Promise<number | undefined> {
-    await this.#within(this.#childOver!, END_MS, `the child was alive ${END_MS} ms after its answer`)
     const execution = this.#execution!
+    const message = `the child was alive ${END_MS} ms after its answer`
+    await this.#within(this.#childOver!, END_MS, message, slackFor(execution.pid))
     const status = execution.exitStatus()
     execution.close()
     this.onSettle()
