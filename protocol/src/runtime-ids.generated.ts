@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0xd46a73c55314033a8c81d9998c9e03d28c16f1d47beeaa48c2e350003cf8a769',
-  arm64: '0x22d448c4e43b2e08c40495a3754756ea6dd51337509db2629887fc818db6e061',
+  x64: '0x575ef274bc89637d8878d55b62b2542780112080ef3bee83cbd7d8e19e287190',
+  arm64: '0x4fa1f3f1142e95dea38985082f7239001e09ae7ad386a1f2cce5e4c8a9265d55',
 }
 
 /** The runtime that a deploy registers functions for. */

@@ -14,7 +14,7 @@ const { compileFilter, zygoteRules, executionRules } = require('./seccomp.cjs')
 const { replaceRandomness, refreshRandomness } = require('./randomness.cjs')
 const { prepareFunction, loadFunction } = require('./function.cjs')
 const { describeError } = require('./lambda/errors.cjs')
-const { rehearse } = require('./rehearsal.cjs')
+const { rehearse, touchAhead } = require('./rehearsal.cjs')
 const { warmUpPlatform } = require('./warm-up.cjs')
 const determinism = require('./determinism/index.cjs')
 
@@ -195,6 +195,7 @@ function toInvocation({ head, body }) {
 }
 
 async function execute({ runtime, handler }, deterministic) {
+  touchAhead()
   writeFrame(CHANNEL, FRAME.ready)
   const invocation = toInvocation(readFrame(CHANNEL))
   refreshRandomness()
