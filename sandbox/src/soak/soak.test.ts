@@ -1,0 +1,13 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { soak } from './soak.ts'
+
+test('several hundred executions with random kills leave nothing behind', async () => {
+  const result = await soak({ executions: 600, killEvery: 30 })
+  assert.equal(result.wrong, 0)
+  assert.ok(result.kills > 0)
+  const failed = Object.entries(result.statuses).reduce((sum, [status, count]) => sum + (status === '0' ? 0 : count), 0)
+  assert.ok(failed <= 2 * result.kills, JSON.stringify(result))
+  assert.equal(result.closed.processes, 0)
+  assert.ok(result.closed.descriptors <= result.before.descriptors, JSON.stringify(result))
+})
