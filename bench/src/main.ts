@@ -2,8 +2,11 @@ import { parseArgs } from 'node:util'
 import { packageFixtures } from './lib/fixtures.ts'
 import { Results } from './lib/results.ts'
 import { workerdVersion } from './peers/workerd.ts'
+import { deploy } from './suites/deploy.ts'
 import { dispatch } from './suites/dispatch.ts'
+import { http } from './suites/http.ts'
 import { kills } from './suites/kills.ts'
+import { soak } from './suites/soak.ts'
 import { starts } from './suites/starts.ts'
 import type { SuiteOptions } from './suites/suite.ts'
 import { throughput } from './suites/throughput.ts'
@@ -11,13 +14,21 @@ import { throughput } from './suites/throughput.ts'
 const USAGE = `npm run bench -- [SUITE...] [--quick]
 
   runtime   dispatch, throughput, starts and kills in the sandbox alone; each of these parts by its name, too
-  --quick   short runs that show whether all works: printed, not stored`
+  http      free and paid calls through gateway and worker
+  deploy    \`serverless deploy\` of the example by step
+  soak      20,000 executions while jails are killed at random: nothing may be left
+  --quick   short runs that show whether all works: printed, not stored
+
+Without a name all suites run, each stored as bench/results/SUITE.json.`
 
 type Part = (options: SuiteOptions) => Promise<void>
 
 /** What is stored, one file each. */
 const SUITES: Record<string, Part[]> = {
   runtime: [dispatch, throughput, starts, kills],
+  http: [http],
+  deploy: [deploy],
+  soak: [soak],
 }
 
 /** What can be run alone; printed, not stored. */

@@ -6,6 +6,7 @@ import { createSandbox, type Sandbox, type SandboxFunction, type SandboxOptions 
 import { get } from './fixtures.ts'
 import { type JailProcesses, jails } from './processes.ts'
 
+const LOG_LINES = 5
 const POLL_MS = 40
 const QUIET_POLLS = 3
 const IDLE_MS = 20_000
@@ -14,11 +15,15 @@ const IDLE_MS = 20_000
 export async function withSandbox<T>(options: SandboxOptions, work: (sandbox: Sandbox) => Promise<T>): Promise<T> {
   const dataDir = mkdtempSync(join(tmpdir(), 'peerhost-bench-'))
   const log: string[] = []
-  const sandbox = await createSandbox({ dataDir, onLog: (line) => log.push(line), ...options })
+  const onLog = (line: string) => {
+    log.push(line)
+    if (log.length > LOG_LINES) log.shift()
+  }
+  const sandbox = await createSandbox({ dataDir, onLog, ...options })
   try {
     return await work(sandbox)
   } catch (error) {
-    throw new Error(`${(error as Error).message}; the sandbox says: ${log.slice(-5).join(' | ')}`, { cause: error })
+    throw new Error(`${(error as Error).message}; the sandbox says: ${log.join(' | ')}`, { cause: error })
   } finally {
     await sandbox.close()
     rmSync(dataDir, { recursive: true })
