@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x575ef274bc89637d8878d55b62b2542780112080ef3bee83cbd7d8e19e287190',
-  arm64: '0x4fa1f3f1142e95dea38985082f7239001e09ae7ad386a1f2cce5e4c8a9265d55',
+  x64: '0xf79af21101343d61d0b326ee17ddd6e29282c30ed5709484891c0957142068b2',
+  arm64: '0x223b3d8b97e23f60aa335086196d031d79b0a177c9ca63bd0943de60b28ee5e2',
 }
 
 /** The runtime that a deploy registers functions for. */

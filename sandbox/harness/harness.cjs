@@ -152,10 +152,14 @@ function replacePipe({ read, write }, flags) {
 }
 
 /** A descriptor inherited by fork is shared with every later execution: its bytes, its offset and its flags. */
-function replaceDescriptors({ eventfds, epolls, pipes, directories }) {
+function replaceDescriptors({ eventfds, epolls, pipes, locks, directories }) {
   for (let i = 0; i < eventfds.length; i++) replace(native.eventfd(0, O_CLOEXEC | O_NONBLOCK), eventfds[i])
   for (let i = 0; i < epolls.length; i++) replace(native.epollCreate(O_CLOEXEC), epolls[i])
   for (let i = 0; i < pipes.length; i++) replacePipe(pipes[i], O_NONBLOCK)
+  for (let i = 0; i < locks.length; i++) {
+    replacePipe(locks[i], 0)
+    must(native.write(locks[i].write[0], statusByte, 1)) // the token: without it the first signal listener aborts
+  }
   for (let i = 0; i < directories.length; i++) must(native.close(directories[i]))
   replacePipe(emptyInput, 0)
 }

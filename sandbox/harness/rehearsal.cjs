@@ -45,7 +45,13 @@ const requests = [
   encodeFrame(FRAME.request, { kind: 'event', ...times }, Buffer.from('{"a":1}')),
 ]
 
-const descriptors = { eventfds: [1, 2], epolls: [1, 2], pipes: [{ read: [1], write: [2] }], directories: [1] }
+const descriptors = {
+  eventfds: [1, 2],
+  epolls: [1, 2],
+  pipes: [{ read: [1], write: [2] }],
+  locks: [{ read: [1], write: [2] }],
+  directories: [1],
+}
 
 /** Natives that succeed at once and change nothing; `read` gives the bytes of `input`. */
 function idleNatives(input) {

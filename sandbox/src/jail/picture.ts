@@ -13,6 +13,7 @@ const WAITS: Record<string, { read: string; wait4: string; idle: string[] }> = {
 
 const SIGCHLD = 17 // would be handled, and counted, in the zygote at each execution's end
 const O_WRONLY = 1
+const O_NONBLOCK = 0o4000
 const ACCESS_MODE = 3
 
 const text = (path: string) => readFileSync(path, 'latin1')
@@ -40,6 +41,8 @@ export interface ShareableDescriptors {
   eventfds: number[]
   epolls: number[]
   pipes: { read: number[]; write: number[] }[]
+  /** Blocking pipes: libuv's lock around signal handlers, a token in a pipe. */
+  locks: { read: number[]; write: number[] }[]
   directories: number[]
 }
 
@@ -90,8 +93,9 @@ export function takePicture(pid: number): Picture {
 
 /** The inherited descriptors that a child must replace, by kind. fd 0 to 3 are the harness's own. */
 export function shareableDescriptors({ descriptors }: Picture): ShareableDescriptors {
-  const sorted: ShareableDescriptors = { eventfds: [], epolls: [], pipes: [], directories: [] }
+  const sorted: ShareableDescriptors = { eventfds: [], epolls: [], pipes: [], locks: [], directories: [] }
   const pipes: Record<string, { read: number[]; write: number[] }> = {}
+  const blocking = new Set<string>()
   for (const [name, { target, flags }] of Object.entries(descriptors)) {
     const fd = Number(name)
     if (fd <= 3) continue
@@ -100,11 +104,13 @@ export function shareableDescriptors({ descriptors }: Picture): ShareableDescrip
     else if (target.startsWith('/')) sorted.directories.push(fd)
     else if (target.startsWith('pipe:')) {
       pipes[target] ??= { read: [], write: [] }
-      const writes = (Number.parseInt(flags, 8) & ACCESS_MODE) === O_WRONLY
+      const bits = Number.parseInt(flags, 8)
+      const writes = (bits & ACCESS_MODE) === O_WRONLY
+      if ((bits & O_NONBLOCK) === 0) blocking.add(target)
       pipes[target][writes ? 'write' : 'read'].push(fd)
     } else throw new Error(`descriptor ${fd} is of a kind that no child replaces: ${target}`)
   }
-  sorted.pipes = Object.values(pipes)
+  for (const [target, ends] of Object.entries(pipes)) sorted[blocking.has(target) ? 'locks' : 'pipes'].push(ends)
   return sorted
 }
 
