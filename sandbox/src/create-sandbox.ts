@@ -98,7 +98,12 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
   /** Runs on a jail of the function's; the jail goes back to its pool behind the answer. */
   async function runOn(pool: FunctionPool, jail: Jail, invocation: Invocation, options: ExecuteOptions) {
     const extra = Math.max(0, pool.fn.definition.memorySize - IDLE_MB)
-    await budget.take(extra)
+    try {
+      await budget.take(extra, options.signal)
+    } catch (error) {
+      jail.close('its request cannot have the memory it needs')
+      throw error
+    }
     const run = await runInvocation(jail, pool.fn, invocation, options)
     void pool.recycle(jail, run.settled).finally(() => budget.give(extra))
     return run

@@ -1,3 +1,5 @@
+import { PeerHostError } from '@peerhost/protocol'
+
 /** MB that a jail takes while it waits: zygote, child and page tables, of which most is shared. */
 export const IDLE_MB = 64
 
@@ -30,10 +32,33 @@ export class MemoryBudget {
     return true
   }
 
-  /** Takes memory as soon as there is enough, first come first served. */
-  async take(amount: number): Promise<void> {
+  /**
+   * Takes memory as soon as there is enough, first come first served. Throws PH_RUN_REFUSED where there never will be, the
+   * signal's reason if it is aborted.
+   */
+  async take(amount: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    if (amount > this.#cap && this.#cap > IDLE_MB) {
+      throw new PeerHostError('PH_RUN_REFUSED', {
+        detail: `it needs more memory than the ${this.#cap} MB of this worker`,
+      })
+    }
     if (this.#queue.length === 0 && this.tryTake(amount)) return
-    await new Promise<void>((resolve) => this.#queue.push({ amount, resolve }))
+    await new Promise<void>((resolve, reject) => {
+      const abort = () => {
+        this.#queue.splice(this.#queue.indexOf(waiting), 1)
+        reject(signal!.reason)
+      }
+      const waiting = {
+        amount,
+        resolve: () => {
+          signal?.removeEventListener('abort', abort)
+          resolve()
+        },
+      }
+      this.#queue.push(waiting)
+      signal?.addEventListener('abort', abort, { once: true })
+    })
   }
 
   give(amount: number): void {
