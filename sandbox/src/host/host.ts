@@ -11,6 +11,13 @@ import { startWatchdog } from './watchdog.ts'
 const FIRST_OUTSIDE_ID = 200_000
 const IDS_PER_FOLDER = 1000
 
+/** Something that runs in a slot: a jail, or a compiler. */
+export interface Resident {
+  close(): void
+  /** Settles when nothing of it is left. */
+  gone: Promise<void>
+}
+
 /** What all jails of one sandbox share on this machine. */
 export interface Host {
   nsjail: string
@@ -24,6 +31,8 @@ export interface Host {
   /** A slot's number, free again after `release`. */
   takeSlot(): number
   releaseSlot(slot: number): void
+  /** Remembers what runs, until it is gone. Throws once the host is closed. */
+  enter(resident: Resident): void
   /** User and group outside of a slot's jail; undefined without root: the caller's own. */
   outsideId(slot: number): number | undefined
   close(): Promise<void>
@@ -62,6 +71,8 @@ export function createHost({ nsjail, node, cgroups: wanted, onLog }: HostOptions
     throw new PeerHostError('PH_SANDBOX_UNAVAILABLE', { detail: (error as Error).message }, { cause: error })
   }
   const slots = new Set<number>()
+  const residents = new Set<Resident>()
+  let closed = false
   const isRoot = process.getuid!() === 0
   const mountNamespace = isRoot ? openSync('/proc/self/ns/mnt', 'r') : -1
 
@@ -78,9 +89,17 @@ export function createHost({ nsjail, node, cgroups: wanted, onLog }: HostOptions
       return slot
     },
     releaseSlot: (slot) => void slots.delete(slot),
+    enter(resident) {
+      if (closed) throw new PeerHostError('PH_SANDBOX_UNAVAILABLE', { detail: 'it is closed' })
+      residents.add(resident)
+      void resident.gone.then(() => residents.delete(resident))
+    },
     outsideId: (slot) =>
       isRoot ? FIRST_OUTSIDE_ID + runFolder.number * IDS_PER_FOLDER + (slot % IDS_PER_FOLDER) : undefined,
     async close() {
+      closed = true
+      for (const resident of residents) resident.close()
+      await Promise.all([...residents].map(({ gone }) => gone))
       const ended = once(watchdog, 'exit')
       watchdog.ref()
       watchdog.stdin!.end('done\n')

@@ -100,10 +100,11 @@ export class Jail {
     this.#folder = join(host.runFolder.path, 'slots', String(this.slot))
     try {
       mkdirSync(join(this.#folder, 'run'), { recursive: true, mode: 0o711 })
+      host.enter(this)
       const limits = { memory: memorySize * MEGABYTE, pids: MAX_PROCESSES }
       this.#cgroup = host.cgroups?.createSlot(host.runFolder.number, this.slot, limits)
     } catch (error) {
-      host.releaseSlot(this.slot)
+      this.#end((error as Error).message)
       throw error
     }
   }
@@ -336,7 +337,7 @@ export class Jail {
   async settle(): Promise<number | undefined> {
     const execution = this.#execution!
     const message = `the child was alive ${END_MS} ms after its answer`
-    await this.#within(this.#childOver!, END_MS, message, slackFor(execution.pid))
+    await this.#within(this.#childOver!, END_MS, message, slackFor(execution.pid, this.#zygote))
     const status = execution.exitStatus()
     execution.close()
     this.onSettle()

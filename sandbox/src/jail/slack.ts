@@ -8,11 +8,19 @@ const MUCH_NS = 10_000_000
 const STATE = 0
 const FLAGS = 6
 
+function isAlive(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch {
+    return false
+  }
+}
+
 /**
  * Whether a child that has not ended in time may have that time again: it is ending already, or this machine is so busy
  * that it has mostly waited for a CPU. One that runs or sleeps on its own account may not.
  */
-export function slackFor(pid: number): () => boolean {
+export function slackFor(pid: number, zygote: number): () => boolean {
   let times = 0
   let ranBefore: number | undefined
   return () => {
@@ -28,7 +36,7 @@ export function slackFor(pid: number): () => boolean {
       ranBefore = ran
       return starved
     } catch {
-      return true // it is gone: the zygote will say so
+      return isAlive(zygote) // it is gone: the zygote will say so
     }
   }
 }

@@ -8,6 +8,7 @@ test('several hundred executions with random kills leave nothing behind', async 
   assert.ok(result.kills > 0)
   const failed = Object.entries(result.statuses).reduce((sum, [status, count]) => sum + (status === '0' ? 0 : count), 0)
   assert.ok(failed <= 2 * result.kills, JSON.stringify(result))
-  assert.equal(result.closed.processes, 0)
+  const { processes, groups, mounts } = result.closed
+  assert.deepEqual({ processes, groups, mounts }, { processes: 0, groups: 0, mounts: 0 })
   assert.ok(result.closed.descriptors <= result.before.descriptors, JSON.stringify(result))
 })

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { type Hex, toHex } from '@peerhost/protocol'
 import { createSandbox } from '../create-sandbox.ts'
+import { runFolderRoot } from '../host/run-folder.ts'
 import type { Sandbox, SandboxFunction } from '../types.ts'
 
 export interface SoakOptions {
@@ -11,7 +12,7 @@ export interface SoakOptions {
   onProgress?(done: number): void
 }
 
-/** What this process and its jails hold of the machine. */
+/** What this process and its jails hold of the machine; other sandboxes on it do not count. */
 export interface Holdings {
   processes: number
   groups: number
@@ -93,18 +94,27 @@ function descendants(pid: number): number[] {
 const groupsBelow = (path: string): number =>
   entries(path).reduce((count, name) => count + (/^\d+$/.test(name) ? 1 + groupsBelow(`${path}/${name}`) : 0), 0)
 
-function holdings(): Holdings {
-  globalThis.gc?.()
+/** The numbers of this process's run folders. */
+function ownNumbers(): string[] {
+  return entries(runFolderRoot()).filter((number) => {
+    try {
+      return readFileSync(`${runFolderRoot()}/${number}/owner`, 'utf8').startsWith(`${process.pid} `)
+    } catch {
+      return false // it goes away meanwhile
+    }
+  })
+}
+
+function holdings(numbers: string[]): Holdings {
+  const groups = ['memory/', 'pids/', 'cpu/', ''].flatMap((controller) =>
+    numbers.map((number) => `/sys/fs/cgroup/${controller}peerhost/${number}`),
+  )
+  const mounts = readFileSync('/proc/self/mounts', 'latin1').split('\n')
   return {
     processes: descendants(process.pid).length,
-    groups: ['memory/', 'pids/', 'cpu/', ''].reduce(
-      (sum, controller) => sum + groupsBelow(`/sys/fs/cgroup/${controller}peerhost`),
-      0,
-    ),
+    groups: groups.reduce((sum, path) => sum + groupsBelow(path), 0),
     descriptors: entries('/proc/self/fd').length,
-    mounts: readFileSync('/proc/self/mounts', 'latin1')
-      .split('\n')
-      .filter((line) => line.includes('peerhost')).length,
+    mounts: mounts.filter((line) => numbers.some((number) => line.includes(`${runFolderRoot()}/${number}/`))).length,
     memory: Math.round(process.memoryUsage().rss / 1024 / 1024),
   }
 }
@@ -147,7 +157,8 @@ async function executeOne(sandbox: Sandbox, fn: SandboxFunction, result: SoakRes
 export async function soak({ executions, killEvery, onProgress }: SoakOptions): Promise<SoakResult> {
   const sandbox = await createSandbox({ maxJailsPerFunction: CONCURRENCY })
   const fn = soakFunction()
-  const none = holdings()
+  const numbers = ownNumbers()
+  const none = holdings(numbers)
   const result: SoakResult = {
     executions: 0,
     kills: 0,
@@ -170,12 +181,12 @@ export async function soak({ executions, killEvery, onProgress }: SoakOptions): 
     }
     const run = (until: number) => Promise.all(Array.from({ length: CONCURRENCY }, () => lane(until)))
     await run(Math.floor(executions / 10))
-    result.before = holdings()
+    result.before = holdings(numbers)
     await run(executions)
-    result.after = holdings()
+    result.after = holdings(numbers)
   } finally {
     await sandbox.close()
   }
-  result.closed = holdings()
+  result.closed = holdings(numbers)
   return result
 }
