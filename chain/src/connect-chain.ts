@@ -33,11 +33,11 @@ export async function connectChain({ rpcUrl, chainId, timeoutMs = 20_000 }: Conn
     actual = Number(await provider.send('eth_chainId', []))
   } catch (cause) {
     provider.destroy()
-    throw new PeerHostError('PH_CHAIN_UNREACHABLE', { url: rpcUrl, detail: reasonOf(cause) }, { cause })
+    throw new PeerHostError('PH_CHAIN_UNREACHABLE', { url: hostOf(rpcUrl), detail: reasonOf(cause) }, { cause })
   }
   if (actual !== chainId) {
     provider.destroy()
-    throw new PeerHostError('PH_CHAIN_WRONG_NETWORK', { url: rpcUrl, actual, expected: chainId })
+    throw new PeerHostError('PH_CHAIN_WRONG_NETWORK', { url: hostOf(rpcUrl), actual, expected: chainId })
   }
   return {
     provider,
@@ -45,11 +45,16 @@ export async function connectChain({ rpcUrl, chainId, timeoutMs = 20_000 }: Conn
     chainId,
     async genesisHash() {
       const block = (await provider.send('eth_getBlockByNumber', ['0x0', false])) as { hash: Hex } | null
-      if (!block) throw new PeerHostError('PH_CHAIN_UNREACHABLE', { url: rpcUrl, detail: 'it has no block 0' })
+      if (!block) throw new PeerHostError('PH_CHAIN_UNREACHABLE', { url: hostOf(rpcUrl), detail: 'it has no block 0' })
       return block.hash
     },
     close: () => provider.destroy(),
   }
+}
+
+/** A node's host: its path or user may be a secret of the provider's account, which logs and answers must not show. */
+export function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : 'the node'
 }
 
 /** The short reason of an ethers error; its own message holds whole transactions. */

@@ -1,6 +1,6 @@
 import { type Hex, PeerHostError } from '@peerhost/protocol'
 import { type JsonRpcProvider, type TransactionReceipt, Wallet } from 'ethers'
-import { reasonOf } from './connect-chain.ts'
+import { hostOf, reasonOf } from './connect-chain.ts'
 import { revertReason } from './revert-reason.ts'
 
 export interface TransactionCall {
@@ -115,7 +115,7 @@ export function createSender({
       return new PeerHostError('PH_CHAIN_REVERTED', { reason: revertReason(error) }, { cause: error })
     return new PeerHostError(
       'PH_CHAIN_UNREACHABLE',
-      { url: provider._getConnection().url, detail: text },
+      { url: hostOf(provider._getConnection().url), detail: text },
       { cause: error },
     )
   }

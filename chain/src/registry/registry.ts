@@ -7,7 +7,7 @@ import {
   stakeVaultAbi,
 } from '@peerhost/protocol'
 import { Contract, type JsonRpcProvider } from 'ethers'
-import { reasonOf } from '../connect-chain.ts'
+import { hostOf, reasonOf } from '../connect-chain.ts'
 import { type RawLog, REGISTRY_TOPICS, readLog } from './read-log.ts'
 import { parseSnapshot, type Snapshot, writeSnapshot } from './snapshot.ts'
 import { type RegisteredService, type RegistryEvent, RegistryState } from './state.ts'
@@ -92,7 +92,10 @@ export async function createRegistry({
   const addresses = [contracts.ExecutionCoordinator, contracts.StakeVault]
   const genesis = await blockAt('0x0')
   if (!genesis)
-    throw new PeerHostError('PH_CHAIN_UNREACHABLE', { url: provider._getConnection().url, detail: 'it has no block 0' })
+    throw new PeerHostError('PH_CHAIN_UNREACHABLE', {
+      url: hostOf(provider._getConnection().url),
+      detail: 'it has no block 0',
+    })
   const key = `${genesis.hash}/${contracts.ExecutionCoordinator.toLowerCase()}`
   const parameters = await readParameters()
 
@@ -211,7 +214,7 @@ export async function createRegistry({
           onError?.(
             new PeerHostError(
               'PH_CHAIN_UNREACHABLE',
-              { url: provider._getConnection().url, detail: reasonOf(cause) },
+              { url: hostOf(provider._getConnection().url), detail: reasonOf(cause) },
               { cause },
             ),
           ),

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { globSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import {
   addEarnings,
@@ -139,4 +141,23 @@ test('a gateway that lost its database goes on from what the chain and the store
     earnings.reduce((sum, { cumulative }) => sum + cumulative, 0n),
     last.cumulativeWeight,
   )
+})
+
+test('a database from before the last batches, as a backup is, anchors no receipt twice', async () => {
+  await call(1)
+  await network.gateway.anchor()
+  const index = Number((await anchoredHeaders()).at(-1)!.index)
+  await call(2)
+  await network.gateway.anchor()
+  await call(3)
+  await network.gateway.anchor()
+  const count = (await anchoredHeaders()).length
+  const files = globSync(`${network.config.dataDir}/gateway-*.sqlite`)
+  assert.equal(files.length, 1)
+  const database = new DatabaseSync(files[0]!)
+  database.prepare('UPDATE receipts SET batch_index = NULL WHERE batch_index > ?').run(index)
+  database.prepare('DELETE FROM batches WHERE batch_index > ?').run(index)
+  database.close()
+  await network.gateway.anchor()
+  assert.equal((await anchoredHeaders()).length, count)
 })

@@ -11,11 +11,11 @@ import type { Context } from '../context.ts'
 import type { BatchRecord, ReceiptRecord } from '../store/store.ts'
 import { buildBatch } from './build-batch.ts'
 import { headerFromJson, headerToJson } from './header-json.ts'
-import { type AnchoredHead, coordinatorInterface, findHeader, isHead, readEarnings, readHead } from './read-head.ts'
+import { type AnchoredHead, coordinatorInterface, findHeader, isHead, readData, readHead } from './read-head.ts'
 
 export type AnchorerContext = Pick<
   Context,
-  'config' | 'gateway' | 'chain' | 'sender' | 'store' | 'content' | 'sources' | 'metrics' | 'log'
+  'config' | 'gateway' | 'domain' | 'chain' | 'sender' | 'store' | 'content' | 'sources' | 'metrics' | 'log'
 >
 
 /** Milliseconds between two looks whether enough receipts wait for a batch of their own. */
@@ -123,31 +123,48 @@ export class Anchorer {
     return missing.at(-1)?.headerHash ?? record?.headerHash ?? ZERO_HASH
   }
 
-  /** The store is younger than the chain: takes over the earnings that the last batch names. */
+  /**
+   * The store is younger than the chain, or as old as a backup: takes over the earnings that the last batch names, and
+   * which of the receipts that wait here are in batches that the store does not know. One anchored twice would be a fault.
+   */
   async #restore(onChain: AnchoredHead): Promise<Hex> {
-    const { chain, config, gateway, store, sources, log } = this.#context
+    const { store, sources, domain, log } = this.#context
+    const last = store.batch()
+    const record = await this.#recordOf(onChain)
+    const { leaves, earnings } = await readData(headerFromJson(record.header), domain, sources)
+    const anchored = leaves.map(({ receiptHash }) => receiptHash)
+    let older = record
+    while (store.countPending() > 0 && older.index > 0) {
+      const hashPrefix = headerFromJson(older.header).predecessor
+      if (last && isHead({ index: older.index - 1, hashPrefix }, last)) break
+      older = await this.#recordOf({ index: older.index - 1, hashPrefix })
+      const data = await readData(headerFromJson(older.header), domain, sources)
+      for (const { receiptHash } of data.leaves) anchored.push(receiptHash)
+    }
+    const cumulative = earnings.map((each) => [each.worker, each.cumulative] as const)
+    await store.restoreBatch(record, cumulative, anchored)
+    log('warning', 'batches restored from the chain', { index: record.index })
+    return record.headerHash
+  }
+
+  /** What the store keeps of a batch that is on the chain. */
+  async #recordOf(head: AnchoredHead): Promise<BatchRecord> {
+    const { chain, config, gateway } = this.#context
     const { ExecutionCoordinator } = config.contracts
     const { header, headerHash } = await findHeader(
       chain.provider,
       ExecutionCoordinator,
       gateway,
-      onChain,
+      head,
       config.fromBlock,
     )
-    const earnings = await readEarnings(header, sources)
-    const record = {
+    return {
       index: Number(header.index),
       headerHash,
       header: headerToJson(header),
       dataCid: cidOfDigest(header.dataDigest, DAG_PB),
       anchored: true,
     }
-    await store.restoreBatch(
-      record,
-      earnings.map(({ worker, cumulative }) => [worker, cumulative] as const),
-    )
-    log('warning', 'batches restored from the chain', { index: record.index })
-    return headerHash
   }
 
   async #anchorNext(predecessor: Hex, receipts: ReceiptRecord[]): Promise<Hex> {

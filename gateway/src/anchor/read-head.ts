@@ -2,12 +2,12 @@ import {
   type BatchHeader,
   cidOfDigest,
   DAG_PB,
+  type Domain,
   decodeBatchData,
-  type Earning,
   executionCoordinatorAbi,
   type Hex,
+  hashMessage,
   PeerHostError,
-  ZERO_HASH,
 } from '@peerhost/protocol'
 import { retrieve, type Source } from '@peerhost/storage'
 import { Interface, type JsonRpcProvider } from 'ethers'
@@ -104,8 +104,8 @@ export async function findHeader(
   throw new PeerHostError('PH_CHAIN_UNREACHABLE', { url: 'the node', detail: `it has no event of batch ${head.index}` })
 }
 
-/** The earnings after an anchored batch, from its data. */
-export async function readEarnings(header: BatchHeader, sources: readonly (Source | string)[]): Promise<Earning[]> {
+/** The data of an anchored batch. */
+export async function readData(header: BatchHeader, domain: Domain, sources: readonly (Source | string)[]) {
   const bytes = await retrieve(cidOfDigest(header.dataDigest, DAG_PB), sources)
-  return decodeBatchData(bytes, () => ZERO_HASH).earnings
+  return decodeBatchData(bytes, (receipt) => hashMessage(domain, 'Receipt', receipt))
 }

@@ -51,6 +51,8 @@ export interface SettleResponse {
 }
 
 const RECONCILE_MS = 10_000
+/** Milliseconds past its end that a used payment without a visible transaction is kept: the payer may also have cancelled it. */
+const UNKNOWN_MS = 24 * 3_600_000
 
 /**
  * x402 payments by scheme `exact`: checked, reserved before the handler runs, settled before the answer goes out.
@@ -279,6 +281,9 @@ export class Payments {
     const authorization = authorizationFromJson(record.authorization)
     const state = await token.stateOf(authorization)
     let transaction = state.used ? state.transaction : undefined
+    // Used, by a transaction that the node does not show (yet): the money may have come, so its answer is kept.
+    if (state.used && !transaction && Date.now() < record.expiresAt + UNKNOWN_MS)
+      throw new PeerHostError('PH_PAY_PENDING', {})
     if (!state.used && record.expiresAt > Date.now()) {
       transaction = await this.#charge(authorization).catch((error) => {
         if (isPeerHostError(error, 'PH_PAY_SETTLEMENT_FAILED')) return undefined

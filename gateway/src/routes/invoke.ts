@@ -16,6 +16,15 @@ import { functionInPath, ownerInPath } from './named-function.ts'
  */
 export function invokeRoute(context: Context) {
   return async (req: Request, res: Response): Promise<void> => {
+    const giveBack = context.bodies.take(req, MAX_BODY)
+    try {
+      await invoke(req, res)
+    } finally {
+      giveBack()
+    }
+  }
+
+  async function invoke(req: Request, res: Response): Promise<void> {
     const owner = ownerInPath(req)
     const body = await readBody(req, MAX_BODY)
     requireOwner(context, req, body, owner)

@@ -97,6 +97,7 @@ async function callTool(context: Context, req: Request, params: Record<string, u
   })
   const meta = (params._meta ?? {}) as Record<string, unknown>
   try {
+    if (call.maxPrice === 0n) context.freeCalls.take(sourceAddress(req, context.isTrustedProxy))
     const given = meta['x402/payment']
     const payment = given === undefined ? undefined : readPaymentObject(given)
     const { call: done, paid } =
@@ -176,6 +177,7 @@ function readMessage(value: unknown): Message {
 export function mcpRoute(context: Context) {
   return async (req: Request, res: Response): Promise<void> => {
     let id: string | number | null = null
+    const giveBack = context.bodies.take(req, MAX_BODY_BYTES)
     try {
       const body = await readBody(req, MAX_BODY_BYTES)
       let value: unknown
@@ -193,6 +195,8 @@ export function mcpRoute(context: Context) {
       const { code, message } =
         error instanceof RpcError ? error : { code: -32603, message: (toPeerHostError(error) as PeerHostError).message }
       sendJson(req, res, error instanceof RpcError ? 400 : 500, { jsonrpc: '2.0', id, error: { code, message } })
+    } finally {
+      giveBack()
     }
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RegisteredService, Registry } from '@peerhost/chain'
 import {
   cidOfDigest,
@@ -35,6 +36,8 @@ export interface Project {
   routes: ServedRoute[]
   /** Why functions of it cannot be served, if some cannot. */
   problem?: PeerHostError
+  /** When what failed may be tried again, in milliseconds since 1970. */
+  retryAt?: number
 }
 
 export interface ProjectCatalogueOptions {
@@ -50,6 +53,8 @@ export interface ProjectCatalogueOptions {
 
 /** Milliseconds after which a manifest that could not be had is tried again. */
 const RETRY_MS = 2_000
+/** Milliseconds that a list waits for manifests; what comes later is in the next one. */
+const LIST_MS = 500
 
 function checkManifest(service: RegisteredService, manifest: Manifest): ManifestFunction {
   const { spec, owner, project } = service
@@ -90,7 +95,7 @@ export class ProjectCatalogue {
   /** The project as it is now, or undefined where nothing of it is registered. */
   find(owner: Hex, name: string): Project | Promise<Project | undefined> | undefined {
     const known = this.#projects.get(`${owner}/${name}`)
-    if (known && !(known.problem && this.#mayRetry())) return known
+    if (known && !(known.problem && Date.now() >= (known.retryAt ?? 0))) return known
     const services = this.#options.registry.project(owner, name)
     return services.length === 0 ? undefined : this.#load(owner, name, services)
   }
@@ -102,7 +107,18 @@ export class ProjectCatalogue {
       if (owner && service.owner !== owner) continue
       names.set(`${service.owner}/${service.project}`, service)
     }
-    const projects = await Promise.all([...names.values()].map((each) => this.find(each.owner, each.project)))
+    // Anyone can register a project whose manifest nobody has: it must not hold up the list of the others.
+    const waited = new AbortController()
+    const late = sleep(LIST_MS, undefined, { signal: waited.signal }).catch(() => undefined)
+    const projects = await Promise.all(
+      [...names.values()].map((each) =>
+        Promise.race([
+          this.find(each.owner, each.project),
+          late.then(() => this.#projects.get(`${each.owner}/${each.project}`)),
+        ]),
+      ),
+    )
+    waited.abort()
     return projects.filter((project) => project !== undefined)
   }
 
@@ -136,6 +152,7 @@ export class ProjectCatalogue {
         for (const route of definition.routes) project.routes.push({ ...route, served })
       } catch (error) {
         project.problem = toPeerHostError(error)
+        project.retryAt = Date.now() + RETRY_MS
         const { code, message } = project.problem
         this.#options.log('warning', 'function not served', {
           owner,
@@ -169,12 +186,5 @@ export class ProjectCatalogue {
     if (this.#manifests.size > this.#options.maxManifests)
       this.#manifests.delete(this.#manifests.keys().next().value as Hex)
     return manifest
-  }
-
-  /** Whether a manifest that failed may be asked for again. */
-  #mayRetry(): boolean {
-    const now = Date.now()
-    for (const [digest, at] of this.#failedAt) if (now - at >= RETRY_MS) this.#failedAt.delete(digest)
-    return this.#failedAt.size === 0
   }
 }

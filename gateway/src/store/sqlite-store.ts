@@ -200,12 +200,19 @@ export class SqliteStore implements Store {
     }))
   }
 
-  restoreBatch(batch: BatchRecord, earnings: readonly (readonly [Hex, bigint])[]): Promise<void> {
+  restoreBatch(
+    batch: BatchRecord,
+    earnings: readonly (readonly [Hex, bigint])[],
+    anchored: readonly Hex[],
+  ): Promise<void> {
     return this.#write(
       ['DELETE FROM earnings'],
       ['UPDATE receipts SET batch_index = NULL WHERE batch_index >= ?', batch.index],
       ['DELETE FROM batches WHERE batch_index >= ?', batch.index],
       ...insertBatch(batch, earnings),
+      ...anchored.map(
+        (hash) => ['UPDATE receipts SET batch_index = ? WHERE receipt_hash = ?', batch.index, hash] as const,
+      ),
     )
   }
 

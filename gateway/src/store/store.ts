@@ -99,9 +99,13 @@ export interface Store {
   earnings(): { worker: Hex; cumulative: bigint }[]
   /**
    * Puts what the chain knows in place of what is here: its last batch and the earnings after it. Receipts that were meant
-   * for this batch or a later one wait for another.
+   * for this batch or a later one wait for another, but for those that are anchored.
    */
-  restoreBatch(batch: BatchRecord, earnings: readonly (readonly [Hex, bigint])[]): Promise<void>
+  restoreBatch(
+    batch: BatchRecord,
+    earnings: readonly (readonly [Hex, bigint])[],
+    anchored: readonly Hex[],
+  ): Promise<void>
 
   addLog(functionName: string, record: LogRecord): void
   logs(query: LogQuery): { cursor: number; record: LogRecord }[]

@@ -43,18 +43,28 @@ const vaultFace = new Interface(paymentVaultAbi)
 export async function claimEarnings(options: ClaimEarningsOptions): Promise<bigint> {
   const { provider, sender, gateway, worker, minimum, paymentVault } = options
   const vault = new Contract(paymentVault, paymentVaultAbi, provider)
+  // Anybody may claim for a worker, and a run may end between claim and withdrawal: what was claimed is fetched first.
+  const earned = (await vault.earningsOf!(gateway, worker)) as { claimed: bigint; withdrawn: bigint }
+  const left = earned.claimed - earned.withdrawn
+  const withdraw = async () => (await call('withdrawEarnings', [worker, [gateway]])).wait()
   const header = await newestPayable(options, vault)
-  if (!header) return 0n
-  const proof = await proveEarning(options, header)
-  if (!proof) return 0n
-  const claimed = (await vault.claimed!(gateway, worker)) as bigint
-  const amount = proof.cumulative / 100n - claimed
-  if (amount < minimum || amount <= 0n) return 0n
-  const call = (name: string, args: unknown[]) =>
-    sender.send({ to: paymentVault, data: vaultFace.encodeFunctionData(name, args) as Hex })
-  await (await call('claim', [header, worker, proof.cumulative, proof.sumProof])).wait()
-  await (await call('withdrawEarnings', [worker, [gateway]])).wait()
-  return amount
+  const amount = header ? await claim(header) : 0n
+  if (left + amount === 0n || left + amount < minimum) return 0n
+  await withdraw()
+  return left + amount
+
+  async function claim(header: BatchHeader): Promise<bigint> {
+    const proof = await proveEarning(options, header)
+    if (!proof) return 0n
+    const amount = proof.cumulative / 100n - earned.claimed
+    if (amount <= 0n || left + amount < minimum) return 0n
+    await (await call('claim', [header, worker, proof.cumulative, proof.sumProof])).wait()
+    return amount
+  }
+
+  function call(name: string, args: unknown[]) {
+    return sender.send({ to: paymentVault, data: vaultFace.encodeFunctionData(name, args) as Hex })
+  }
 }
 
 /** The newest of the gateway's batches that is final and that its pot covers. */

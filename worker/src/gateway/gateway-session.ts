@@ -170,13 +170,19 @@ export class GatewaySession {
     }
   }
 
-  /** Keeps the gateway's promise if it really is its own. */
+  /** Keeps the gateway's promise about a receipt of this worker, if it really is its own: evidence, should it break it. */
   #accept(frame: AcceptanceFrame): void {
-    const { domain, receipts, log } = this.#parts
+    const { domain, receipts, registry, recover, log } = this.#parts
     try {
       const acceptance = messageFromArray('Acceptance', frame.acceptance, toHex)
-      hashMessage(domain, 'Acceptance', acceptance)
-      receipts.saveAcceptance(acceptance.receiptHash, encodeFrame(frame))
+      if (!receipts.has(acceptance.receiptHash)) return
+      const signer = recover(hashMessage(domain, 'Acceptance', acceptance), frame.signature)
+      const epoch = BigInt(Math.floor(Date.now() / 1000)) / registry.parameters.epochLength
+      // The promise may have been signed at the end of the epoch before.
+      const isGateways =
+        signer && [epoch, epoch - 1n].some((one) => registry.hotKeyOwner(signer, one) === this.#connection.gateway)
+      if (isGateways) receipts.saveAcceptance(acceptance.receiptHash, encodeFrame(frame))
+      else log('warning', `${this.#connection.url} sent a promise that is not signed by its key`)
     } catch (error) {
       log('warning', `an acceptance cannot be read: ${toPeerHostError(error).message}`)
     }

@@ -15,6 +15,7 @@ const SCHEMA = `
   create table if not exists receipts (
     assignment_hash text primary key, receipt_hash text not null, frame blob not null, created_ms integer not null
   ) strict, without rowid;
+  create index if not exists receipts_by_hash on receipts (receipt_hash);
   create index if not exists receipts_by_age on receipts (created_ms);
   create table if not exists acceptances (receipt_hash text primary key, message blob not null, created_ms integer not null) strict, without rowid;
 `
@@ -29,6 +30,7 @@ export class ReceiptStore {
   readonly #db: DatabaseSync
   readonly #insert: StatementSync
   readonly #find: StatementSync
+  readonly #has: StatementSync
   readonly #accept: StatementSync
   #waiting: { receipt: StoredReceipt; done: () => void; failed: (error: unknown) => void }[] = []
   #scheduled = false
@@ -44,11 +46,17 @@ export class ReceiptStore {
     )
     this.#insert = this.#db.prepare('insert into receipts values (?, ?, ?, ?)')
     this.#find = this.#db.prepare('select frame from receipts where assignment_hash = ?')
+    this.#has = this.#db.prepare('select 1 from receipts where receipt_hash = ?')
     this.#accept = this.#db.prepare('insert or ignore into acceptances values (?, ?, ?)')
   }
 
   find(assignmentHash: Hex): Uint8Array | undefined {
     return (this.#find.get(assignmentHash) as { frame: Uint8Array } | undefined)?.frame
+  }
+
+  /** Whether this worker gave that receipt. */
+  has(receiptHash: Hex): boolean {
+    return this.#has.get(receiptHash) !== undefined
   }
 
   /** Settles when the receipt is on disk. Those of one turn of the event loop share a commit. */
