@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { createSender, deployFunctions } from '@peerhost/chain'
 import { startTestChain, type TestChain } from '@peerhost/contracts/testing'
@@ -11,11 +12,13 @@ import {
   encodeManifest,
   type FunctionInput,
   type FunctionSpec,
+  fromHex,
   type Hex,
   hashMessage,
   keccak256,
   type ManifestFunction,
   messageFromArray,
+  messageToArray,
   NETWORKS,
   RUNTIME_IDS,
   resultCommit,
@@ -24,6 +27,7 @@ import {
   testUsdcAbi,
   toHex,
   VERIFICATION_CLASSES,
+  ZERO_HASH,
 } from '@peerhost/protocol'
 import { createSigner, recover } from '@peerhost/protocol/native'
 import { importBytes } from '@peerhost/storage'
@@ -277,6 +281,39 @@ test('code that is not the registered one, or a manifest that lies about it, is 
 test('a new function is known without waiting for the next look at the chain', async () => {
   await deploy('fresh', { now: `exports.handler = async () => 'now'` })
   assert.equal((await gateway.assign(order('now', { project: 'fresh' }))).answer.type, 'result')
+})
+
+test('a promise to anchor is kept if it is the gateway’s own, about a receipt of this worker', async () => {
+  const kept = () => {
+    const db = new DatabaseSync(join(config.dataDir, 'receipts.sqlite'), { readOnly: true })
+    try {
+      return (db.prepare('select receipt_hash from acceptances').all() as { receipt_hash: Hex }[]).map(
+        (row) => row.receipt_hash,
+      )
+    } finally {
+      db.close()
+    }
+  }
+  const { answer } = await gateway.assign(order('hello'))
+  assert.equal(answer.type, 'result')
+  if (answer.type !== 'result') return
+  const receiptHash = hashMessage(domain(), 'Receipt', messageFromArray('Receipt', answer.receipt, toHex))
+  const promise = (about: Hex, key: Hex) => {
+    const acceptance = {
+      receiptHash: about,
+      paymentRef: ZERO_HASH,
+      anchorBy: BigInt(Math.floor(Date.now() / 1000)) + 300n,
+    }
+    const signature = createSigner(key).sign(hashMessage(domain(), 'Acceptance', acceptance))
+    gateway.send({ type: 'acceptance', acceptance: messageToArray('Acceptance', acceptance, fromHex), signature })
+  }
+  promise(receiptHash, `0x${'77'.repeat(32)}`) // a stranger's
+  promise(`0x${'12'.repeat(32)}`, gatewayKey) // about no receipt of this worker
+  await gateway.assign(order('hello')) // frames are read in order
+  assert.deepEqual(kept(), [])
+  promise(receiptHash, gatewayKey)
+  await gateway.assign(order('hello'))
+  assert.deepEqual(kept(), [receiptHash])
 })
 
 test('a worker without a bond does not start', async () => {
