@@ -1,4 +1,12 @@
-import { canonicalHeaders, encodeInput, keccak256, MAX_BODY, PeerHostError, ZERO_ADDRESS } from '@peerhost/protocol'
+import {
+  canonicalHeaders,
+  encodeInput,
+  keccak256,
+  MAX_BODY,
+  PeerHostError,
+  type Route,
+  ZERO_ADDRESS,
+} from '@peerhost/protocol'
 import type { Call } from '../call/dispatch.ts'
 import type { ServedFunction } from '../routing/project-catalogue.ts'
 import { resolveCall } from '../routing/resolve-call.ts'
@@ -49,7 +57,7 @@ export function makeToolCall(
   served: ServedFunction,
   args: ToolArguments,
   from: { host: string; sourceAddress: string },
-): Call {
+): { call: Call; route?: Route; contentType?: string } {
   const { definition, service } = served
   const [first] = definition.routes
   const fallback = first ? `${first.method} ${first.path}` : `POST /${definition.name}`
@@ -70,7 +78,8 @@ export function makeToolCall(
     functions: [served],
     routes: definition.routes.map((each) => ({ ...each, served })),
   }
-  if (!resolveCall(project, method, path)) throw invalid(`the function has no route ${method} ${path.slice(0, 100)}`)
+  const resolved = resolveCall(project, method, path)
+  if (!resolved) throw invalid(`the function has no route ${method} ${path.slice(0, 100)}`)
   const text = hasBody ? (typeof args.body === 'string' ? args.body : JSON.stringify(args.body)) : ''
   const body = new TextEncoder().encode(text)
   if (body.length > MAX_BODY) throw new PeerHostError('PH_REQUEST_TOO_LARGE', { limit: MAX_BODY })
@@ -92,7 +101,9 @@ export function makeToolCall(
       body,
     },
   })
-  return {
+  const contentType =
+    headers[headers.findIndex((each, at) => at % 2 === 0 && each.toLowerCase() === 'content-type') + 1]
+  const call: Call = {
     served,
     kind: 'http',
     input,
@@ -101,4 +112,5 @@ export function makeToolCall(
     payer: ZERO_ADDRESS,
     maxPrice: service.spec.price,
   }
+  return { call, route: resolved.route, contentType: has('content-type') ? contentType : undefined }
 }

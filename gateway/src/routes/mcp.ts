@@ -91,12 +91,13 @@ async function callTool(context: Context, req: Request, params: Record<string, u
   const tool = tools.find(({ name }) => name === params.name)
   if (!tool) throw new RpcError(-32602, `there is no tool ${String(params.name).slice(0, 80)}`)
   const { served, project } = tool
-  const call = makeToolCall(served, (params.arguments ?? {}) as ToolArguments, {
+  const { call, route, contentType } = makeToolCall(served, (params.arguments ?? {}) as ToolArguments, {
     host: req.headers.host ?? '',
     sourceAddress: sourceAddress(req, context.isTrustedProxy),
   })
   const meta = (params._meta ?? {}) as Record<string, unknown>
   try {
+    if (route) await context.schemas.check(route, contentType, call.body)
     if (call.maxPrice === 0n) context.freeCalls.take(sourceAddress(req, context.isTrustedProxy))
     const given = meta['x402/payment']
     const payment = given === undefined ? undefined : readPaymentObject(given)
