@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0xf79af21101343d61d0b326ee17ddd6e29282c30ed5709484891c0957142068b2',
-  arm64: '0x223b3d8b97e23f60aa335086196d031d79b0a177c9ca63bd0943de60b28ee5e2',
+  x64: '0xdfa4087a1884ab2956b05f1bcfbc62aef125b8bcf5809607a5b7133cef1cc87d',
+  arm64: '0x9b9fac5324c38505fa80626fe0da51f4b964338a5cc9998ea36c15fd1dbfc18a',
 }
 
 /** The runtime that a deploy registers functions for. */

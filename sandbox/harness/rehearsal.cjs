@@ -6,7 +6,7 @@ const native = require('./natives.cjs')
 const { decodeFrame, encodeFrame, FRAME } = require('./frames.cjs')
 const { createRuntime, rehearse: rehearseForms } = require('./lambda/index.cjs')
 
-const ROUNDS = 400
+const ROUNDS = 120
 
 const config = {
   owner: '0x',
