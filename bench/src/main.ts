@@ -51,7 +51,10 @@ async function main(): Promise<void> {
     console.log(`${name}${values.quick ? ' (quick: the figures mean little)' : ''}`)
     const results = new Results(name)
     results.versions.workerd = workerdVersion()
-    for (const part of SUITES[name] ?? [PARTS[name]!]) await part({ results, quick: values.quick, fn })
+    for (const part of SUITES[name] ?? [PARTS[name]!]) {
+      await part({ results, quick: values.quick, fn }).catch((error) => results.fail(part.name, error))
+    }
+    if (results.failed) process.exitCode = 1
     if (results.missed > 0) console.log(`  ${results.missed} missed`)
     if (name in SUITES && !values.quick) results.store()
   }

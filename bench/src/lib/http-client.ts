@@ -6,8 +6,15 @@ export interface HttpAnswer {
   body: string
 }
 
-/** GETs over kept connections, at most `connections` of them. Rejects where the status is not 200. */
-export function createHttpClient(url: string, connections: number): { get(): Promise<HttpAnswer>; close(): void } {
+/**
+ * GETs over kept connections, at most `connections` of them. An answer other than 200 goes to `onFailure`:
+ * its time counts as any other's.
+ */
+export function createHttpClient(
+  url: string,
+  connections: number,
+  onFailure: (reason: string) => void,
+): { get(): Promise<HttpAnswer>; close(): void } {
   const agent = new Agent({ keepAlive: true, maxSockets: connections })
   const target = new URL(url)
   const options = { agent, host: target.hostname, port: target.port, path: target.pathname + target.search }
@@ -22,8 +29,8 @@ export function createHttpClient(url: string, connections: number): { get(): Pro
         response.on('error', reject)
         response.on('end', () => {
           const status = response.statusCode ?? 0
-          if (status === 200) resolve({ status, headers: response.headers, body })
-          else reject(new Error(`${url} answered ${status}: ${body.slice(0, 300)}`))
+          if (status !== 200) onFailure(`${target.pathname} answered ${status}: ${body.slice(0, 200)}`)
+          resolve({ status, headers: response.headers, body })
         })
       })
       sent.on('error', reject).end()

@@ -61,6 +61,7 @@ const withRatio = (figure: Figure) => ({
 export class Results {
   readonly #suite: string
   readonly #figures: Figure[] = []
+  readonly #errors: string[] = []
   readonly #loadBefore = loadavg()[0]!
   readonly #began = Date.now()
   readonly versions: Record<string, string> = { node: process.versions.node }
@@ -72,6 +73,16 @@ export class Results {
   add(...figures: Figure[]): void {
     this.#figures.push(...figures)
     for (const figure of figures) console.log(format(figure))
+  }
+
+  /** A part that could not be measured to its end. */
+  fail(part: string, error: unknown): void {
+    this.#errors.push(`${part}: ${(error as Error).message}`)
+    console.log(`  ${part} FAILED: ${(error as Error).stack}`)
+  }
+
+  get failed(): boolean {
+    return this.#errors.length > 0
   }
 
   /** How many of the figures that have to be something are not. */
@@ -96,6 +107,7 @@ export class Results {
       },
       versions: this.versions,
       figures: this.#figures.map(withRatio),
+      errors: this.failed ? this.#errors : undefined,
     }
     mkdirSync(FOLDER, { recursive: true })
     writeFileSync(join(FOLDER, `${this.#suite}.json`), `${JSON.stringify(content, undefined, 2)}\n`)

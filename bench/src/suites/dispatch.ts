@@ -27,7 +27,9 @@ export async function dispatch({ results, quick, fn }: SuiteOptions): Promise<vo
     })
 
   async function overHttp(url: string, rate: number): Promise<Summary> {
-    const client = createHttpClient(url, 16)
+    const client = createHttpClient(url, 16, (reason) => {
+      throw new Error(reason)
+    })
     await paced(rate, rate, client.get)
     const samples = await paced(rate, count(rate), client.get)
     client.close()

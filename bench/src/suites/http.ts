@@ -16,9 +16,10 @@ const BLOCK_SECONDS = 2
 /** Free and paid calls through gateway and worker, with the load generator on the same cores. */
 export async function http({ results, quick, fn }: SuiteOptions): Promise<void> {
   const seconds = quick ? 2 : 10
+  const failures: string[] = []
 
   async function measure(url: string, look?: (answer: HttpAnswer) => void): Promise<Summary & { perSecond: number }> {
-    const client = createHttpClient(url, CONNECTIONS)
+    const client = createHttpClient(url, CONNECTIONS, (reason) => failures.push(reason))
     await paced(RATE, RATE, client.get)
     const samples = await paced(RATE, RATE * seconds, async () => {
       const answer = await client.get()
@@ -91,6 +92,7 @@ export async function http({ results, quick, fn }: SuiteOptions): Promise<void> 
       const note = `p99 ${p99.toFixed(1)}, ${perSecond.toFixed(0)}/s`
       results.add({ name: `${at}: ${what}, p50`, value: p50, unit: 'ms', peer, note })
     }
+    results.add({ name: 'http: answers other than 200', value: failures.length, unit: '', must: 0, note: failures[0] })
     await paid({
       results,
       quick,
