@@ -9,6 +9,11 @@ const MAX_HEAD = 64 * 1024
 /** No frame of a child may be longer. */
 export const MAX_FRAME = MAX_RESPONSE + MAX_HEAD + 16
 
+/** Bytes that an answer's frames may take beside its body: a hostile child sends many with nothing in them. */
+const MAX_OVERHEAD = 1024 * 1024
+const FRAME_OVERHEAD = 9
+const HEADLESS: ReadonlySet<number> = new Set([FRAME.chunk, FRAME.end, FRAME.output])
+
 const MAX_TEXT = 32_768
 const MAX_TRACE = 100
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
@@ -66,6 +71,7 @@ export class AnswerReader {
   #head: Omit<CanonicalResponse, 'body'> | undefined
   #chunks: Buffer[] = []
   #size = 0
+  #overhead = 0
 
   constructor(kind: 'http' | 'event', stream: ResponseStream | undefined) {
     this.#kind = kind
@@ -76,6 +82,9 @@ export class AnswerReader {
   take({ type, head, body }: Frame): Answer | undefined {
     this.#size += body.length
     if (this.#size > MAX_RESPONSE) throw new AnswerTooLarge()
+    this.#overhead += FRAME_OVERHEAD + head.length
+    if (this.#overhead > MAX_OVERHEAD) throw new BadAnswer('it comes in too many or too large pieces')
+    if (head.length > 0 && HEADLESS.has(type)) throw new BadAnswer(`a frame of type ${type} with a head`)
     const streaming = this.#head !== undefined
     if (type === FRAME.failed) return { kind: 'failed', failure: parseFailure(head) }
     if (this.#kind === 'event') {
@@ -87,6 +96,7 @@ export class AnswerReader {
       this.#stream?.head(this.#head)
       return undefined
     } else if (type === FRAME.chunk && streaming) {
+      if (body.length === 0) return undefined
       this.#chunks.push(body)
       this.#stream?.chunk(body)
       return undefined

@@ -42,9 +42,15 @@ export class MalformedFrame extends Error {}
 /** A frame announces more bytes than are allowed. */
 export class FrameTooLong extends MalformedFrame {}
 
-/** Cuts a stream of bytes into frames, none longer than allowed; nothing is allocated on the sender's word. */
+const NOTHING = Buffer.alloc(0)
+const FIRST_BYTES = 4096
+
+/**
+ * Cuts a stream of bytes into frames, none longer than allowed; nothing is allocated on the sender's word. A frame that
+ * comes in pieces is gathered in one buffer that doubles, however small the pieces are.
+ */
 export class FrameReader {
-  #pending: Buffer[] = []
+  #gathered: Buffer = NOTHING
   #size = 0
   readonly #limit: number
 
@@ -54,16 +60,19 @@ export class FrameReader {
 
   /** Takes bytes and gives the frames that are complete now. Throws MalformedFrame. */
   push(bytes: Buffer): Frame[] {
-    this.#pending.push(bytes)
-    this.#size += bytes.length
+    const all = this.#size === 0 ? bytes : this.#gather(bytes)
     const frames: Frame[] = []
-    while (this.#size >= 4) {
-      const length = this.#peekLength()
+    let at = 0
+    while (all.length - at >= 4) {
+      const length = all.readUInt32LE(at)
       if (length > this.#limit) throw new FrameTooLong(`a frame of ${length} bytes`)
       if (length < 5) throw new MalformedFrame('a frame without a type')
-      if (this.#size < 4 + length) break
-      frames.push(parse(this.#take(4 + length)))
+      const end = at + 4 + length
+      if (end > all.length) break
+      frames.push(parse(all.subarray(at, end)))
+      at = end
     }
+    if (at > 0 || this.#size === 0) this.#keep(all.subarray(at))
     return frames
   }
 
@@ -72,21 +81,24 @@ export class FrameReader {
     return this.#size
   }
 
-  #join(): Buffer {
-    if (this.#pending.length > 1) this.#pending = [Buffer.concat(this.#pending)]
-    return this.#pending[0]!
+  /** Puts bytes behind what is there. */
+  #gather(bytes: Buffer): Buffer {
+    const size = this.#size + bytes.length
+    if (size > this.#gathered.length) {
+      const larger = Buffer.allocUnsafe(Math.max(FIRST_BYTES, 2 * this.#gathered.length, size))
+      this.#gathered.copy(larger, 0, 0, this.#size)
+      this.#gathered = larger
+    }
+    bytes.copy(this.#gathered, this.#size)
+    this.#size = size
+    return this.#gathered.subarray(0, size)
   }
 
-  #peekLength(): number {
-    const first = this.#pending[0]!
-    return (first.length >= 4 ? first : this.#join()).readUInt32LE(0)
-  }
-
-  #take(size: number): Buffer {
-    const all = this.#join()
-    this.#pending = all.length > size ? [all.subarray(size)] : []
-    this.#size -= size
-    return all.subarray(0, size)
+  /** Starts anew with what is left: the frames given out own the bytes before it. */
+  #keep(rest: Buffer): void {
+    this.#gathered = NOTHING
+    this.#size = 0
+    if (rest.length > 0) this.#gather(rest)
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { chmodSync, closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,7 +14,6 @@ import { ChildEnded, InitFailed, JailEnded, RefusedLoad } from './ends.ts'
 import { Execution } from './execution.ts'
 import { encodeFrame, FRAME } from './frame.ts'
 import { heapFlag, NODE_FLAGS } from './node-flags.ts'
-import { TMP_OPTIONS } from './nsjail-config.ts'
 import { peerOf } from './peer.ts'
 import { busyThreads, childrenOf, leftByLoad, type Picture, shareableDescriptors, takePicture } from './picture.ts'
 import { slackFor } from './slack.ts'
@@ -23,11 +22,10 @@ import { Watch } from './watch.ts'
 
 const MEGABYTE = 1024 * 1024
 const START_MS = 15_000
-const CONNECT_MS = 3_000
+const CONNECT_MS = 5_000
 const END_MS = 50
-const IDLE_MS = 100
+const IDLE_MS = 1000 // on a busy machine a thread takes a while to get as far as its wait
 const CPU_PERIOD_MS = 100
-const CLOCK_TICK_MS = 11 // of the coarsest kernel clock that stamps files
 const CLEAN_UP_MS = 10
 const CLEAN_UP_ROUNDS = 500
 const MAX_START_LOG = 16 * 1024
@@ -75,7 +73,6 @@ export class Jail {
   #server!: Server
   #zygote = 0
   #zygotePidfd = -1
-  #mountNamespace = -1
   #startLog = ''
   #blank!: Picture
   #watch: Watch | undefined
@@ -345,20 +342,12 @@ export class Jail {
     this.#childConnected = deferred()
     const left = this.#look(() => this.#watch!.look())
     if (left !== undefined) throw this.#end(`left by an execution: ${left}`)
-    if (this.#watch!.temporaryTouched()) await this.#renewTemporary()
+    // A fresh tmpfs would show by its times when this execution ended: a jail whose /tmp was used is used up.
+    if (this.#watch!.temporaryTouched()) throw this.#end('its /tmp was used')
+    // The kernel's count does not go back: what happens to the next execution would be taken for the same.
+    if (this.ranOutOfMemory()) throw this.#end('a process of it ran out of memory')
     await this.#payDebt()
     return status
-  }
-
-  /** A fresh tmpfs: cleared files would leave times and numbers behind. */
-  async #renewTemporary(): Promise<void> {
-    if (this.#host.mountNamespace < 0) throw this.#end('left by an execution: /tmp changed')
-    if (this.#mountNamespace < 0) this.#mountNamespace = this.#look(() => openSync(`/proc/${this.#zygote}/ns/mnt`, 'r'))
-    const done = getNatives().replaceTmpfs(this.#mountNamespace, this.#host.mountNamespace, '/tmp', TMP_OPTIONS)
-    if (!done) throw this.#end('left by an execution: /tmp changed, and no other could be mounted')
-    this.#look(() => this.#watch!.openTemporary())
-    // A change within the tick of the clock in which it was mounted would not show.
-    await sleep(CLOCK_TICK_MS)
   }
 
   /** After CPU throttling the next execution would start with what is left of a quota that this one used up. */
@@ -404,8 +393,8 @@ export class Jail {
     for (const stream of child?.stdio ?? []) stream?.destroy()
     this.#watch?.close()
     this.#check?.close()
-    for (const fd of [this.#zygotePidfd, this.#mountNamespace]) if (fd >= 0) closeSync(fd)
-    this.#zygotePidfd = this.#mountNamespace = -1
+    if (this.#zygotePidfd >= 0) closeSync(this.#zygotePidfd)
+    this.#zygotePidfd = -1
     // The kernel takes a moment to take apart what the jail's processes held.
     for (let round = 0; this.#cgroup && !this.#cgroup.remove() && round < CLEAN_UP_ROUNDS; round++)
       await sleep(CLEAN_UP_MS)

@@ -5,7 +5,8 @@ const CUT = `\n[logs cut at ${MAX_LOG} bytes]\n`
 
 /** Keeps the beginning of what an execution logs, and says where it was cut. */
 export class LogCollector {
-  #chunks: Buffer[] = []
+  /** Doubles as it fills: a chunk may be a single byte, and would cost a hundred kept apart. */
+  #bytes: Buffer = Buffer.alloc(0)
   #size = 0
   #cut = false
 
@@ -18,13 +19,19 @@ export class LogCollector {
     if (bytes.length > room) this.#cut = true
     if (room === 0) return
     const kept = bytes.length > room ? bytes.subarray(0, room) : bytes
-    this.#chunks.push(kept)
-    this.#size += kept.length
+    const size = this.#size + kept.length
+    if (size > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(1024, 2 * this.#bytes.length, size))
+      this.#bytes.copy(larger, 0, 0, this.#size)
+      this.#bytes = larger
+    }
+    kept.copy(this.#bytes, this.#size)
+    this.#size = size
   }
 
   text(): string {
     if (this.#size === 0) return ''
-    const text = Buffer.concat(this.#chunks).toString('utf8')
+    const text = this.#bytes.toString('utf8', 0, this.#size)
     return this.#cut ? text + CUT : text
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 
 const PF_EXITING = 4
-const MOST_TIMES = 20
+const MOST_TIMES = 100
 const MUCH_NS = 10_000_000
 
 /** Field of /proc/PID/stat after the command's name; index 0 is field 3 of proc(5). */

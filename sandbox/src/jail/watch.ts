@@ -49,7 +49,7 @@ export class Watch {
       this.#maps = this.#open(`${folder}/maps`)
       this.#descriptorFolder = this.#open(`${folder}/fd`)
       this.#countsDescriptors = fstatSync(this.#descriptorFolder).size > 0 // kernel 6.2 on
-      this.openTemporary()
+      this.#openTemporary()
       const end = this.#read()
       this.#before = Buffer.from(now.subarray(0, end))
       this.#priorities = this.#readPriorities()
@@ -69,9 +69,7 @@ export class Watch {
     this.#whole.push({ fd: this.#open(path), name })
   }
 
-  /** Looks at /tmp anew, once another tmpfs lies there. */
-  openTemporary(): void {
-    if (this.#temporary >= 0) closeSync(this.#temporary)
+  #openTemporary(): void {
     this.#temporary = openSync(`/proc/${this.#pid}/root/tmp`, 'r')
     this.#temporaryChanged = this.#changeTime()
   }
