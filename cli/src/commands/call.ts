@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { findNetwork, type NetworkConfig } from '@peerhost/chain'
 import { createPayingFetch, type Payment } from '@peerhost/client'
 import {
@@ -64,6 +65,7 @@ export async function call(target: string, options: CallOptions): Promise<void> 
   const maxPrice = parseUsdc(options.maxPrice)
   if (maxPrice === undefined)
     throw new PeerHostError('PH_CONFIG_INVALID', { detail: `--max-price ${options.maxPrice} is not an amount of USDC` })
+  if (options.save) assertWritable(options.save)
   const network = networkOf(options.network)
   const body = options.data === undefined ? undefined : await readInput(options.data)
   const headers = requestHeaders(options.header)
@@ -92,7 +94,6 @@ export async function call(target: string, options: CallOptions): Promise<void> 
   const answer = Buffer.from(await response.arrayBuffer())
   const receipt = receiptOf(response)
   const payment = payments.findLast(({ settlement }) => settlement?.success)
-  if (options.save && receipt) save(options.save, receipt, body, answer)
 
   if (options.json) {
     const { status } = response
@@ -115,6 +116,8 @@ export async function call(target: string, options: CallOptions): Promise<void> 
     report(response, answer, payment, receipt)
   }
   if (response.status >= 400) process.exitCode = 1
+  // Last, so that an answer that was paid for is shown even where it cannot be kept.
+  if (options.save && receipt) save(options.save, receipt, body, answer)
   if (options.save && !receipt) {
     process.stderr.write('no receipt came with this answer: nothing was saved\n')
     process.exitCode = 1
@@ -140,6 +143,22 @@ function report(
     )
 }
 
+const unwritable = (file: string, cause: unknown) =>
+  new PeerHostError(
+    'PH_CONFIG_INVALID',
+    { detail: `--save ${file} cannot be written: ${(cause as Error).message}` },
+    { cause },
+  )
+
+/** Looks before anything is paid for; throws PH_CONFIG_INVALID. */
+function assertWritable(file: string): void {
+  try {
+    accessSync(existsSync(file) ? file : dirname(resolve(file)), constants.W_OK)
+  } catch (cause) {
+    throw unwritable(file, cause)
+  }
+}
+
 /** Saves what `peerhost verify` needs: the header's JSON, and both bodies in base64. */
 function save(file: string, receipt: SignedReceipt, requestBody: Uint8Array | undefined, body: Buffer): void {
   const saved = {
@@ -150,6 +169,6 @@ function save(file: string, receipt: SignedReceipt, requestBody: Uint8Array | un
   try {
     writeFileSync(file, `${JSON.stringify(saved, undefined, 2)}\n`, { mode: 0o600 })
   } catch (cause) {
-    throw new PeerHostError('PH_FILE_UNREADABLE', { file, detail: (cause as Error).message }, { cause })
+    throw unwritable(file, cause)
   }
 }

@@ -81,7 +81,8 @@ async function checkNetwork(options: DoctorOptions): Promise<DoctorCheck[]> {
   try {
     network = findNetwork({ cwd: process.cwd(), env: process.env, network: options.network })
   } catch (error) {
-    if (isPeerHostError(error, 'PH_CONFIG_NETWORK_MISSING') && !options.network) {
+    const named = options.network || process.env.PEERHOST_NETWORK || process.env.PEERHOST_NETWORK_FILE
+    if (isPeerHostError(error, 'PH_CONFIG_NETWORK_MISSING') && !named) {
       const detail = 'no local network runs: `npx peerhost dev` starts one'
       return [
         { name: 'chain', ok: true, skipped: true, detail },

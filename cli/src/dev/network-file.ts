@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type NetworkFile, PeerHostError } from '@peerhost/protocol'
 
@@ -16,9 +16,18 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Takes away the file of a network that ended without doing so; throws PH_DEV_ALREADY_RUNNING where it still runs. */
+/**
+ * Takes away the file of a network that ended without doing so; throws PH_DEV_ALREADY_RUNNING where it still runs, and
+ * PH_CONFIG_INVALID where the folder cannot be written.
+ */
 export function claimDataDir(dataDir: string, { fresh = false } = {}): void {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    accessSync(dataDir, constants.W_OK)
+  } catch (cause) {
+    const detail = `--data ${dataDir} is no folder that can be written: ${(cause as Error).message}`
+    throw new PeerHostError('PH_CONFIG_INVALID', { detail }, { cause })
+  }
   const lock = join(dataDir, 'peerhost.pid')
   let holder = 0
   try {
