@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import type { Host } from '../host/host.ts'
 import { Jail } from '../jail/jail.ts'
 import { IDLE_MB, type MemoryBudget } from './memory-budget.ts'
@@ -95,6 +94,7 @@ export class BlankJails {
       return jail
     } finally {
       this.#starting--
+      this.#replenishSoon(REPLENISH_DELAY_MS)
     }
   }
 
@@ -108,7 +108,8 @@ export class BlankJails {
   }
 
   #replenish(): void {
-    if (this.#closed || this.#starting >= availableParallelism()) return
+    // One at a time, and none while a request waits for a start: each takes a core for a while.
+    if (this.#closed || this.#starting > 0) return
     for (const [memorySize, jails] of [...this.#waiting].reverse()) {
       if (jails.length >= this.#count) continue
       if (!this.#budget.hasRoom(IDLE_MB)) {

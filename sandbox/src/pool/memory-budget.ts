@@ -1,5 +1,3 @@
-import { PeerHostError } from '@peerhost/protocol'
-
 /** MB that a jail takes while it waits: zygote, child and page tables, of which most is shared. */
 export const IDLE_MB = 64
 
@@ -7,6 +5,8 @@ export const IDLE_MB = 64
 export class MemoryBudget {
   readonly #cap: number
   #used = 0
+  /** MB of jails that were told to end and are not gone yet. */
+  #leaving = 0
   readonly #queue: { amount: number; resolve: () => void }[] = []
   /** Frees the memory of something that only waits; false if there is nothing. */
   evict: () => boolean = () => false
@@ -27,22 +27,23 @@ export class MemoryBudget {
 
   /** Takes memory if there is enough, ending what only waits if need be. What is alone always fits. */
   tryTake(amount: number): boolean {
-    while (this.#used + amount > this.#cap && this.#used > 0) if (!this.evict()) return false
-    this.#used += amount
-    return true
+    if (this.#used === 0 || this.#used + amount <= this.#cap) {
+      this.#used += amount
+      return true
+    }
+    // What was told to end gives its memory back a little later: as many are told as it takes, not all.
+    while (this.#used + amount - this.#leaving > this.#cap && this.evict()) this.#leaving += IDLE_MB
+    return false
   }
 
-  /**
-   * Takes memory as soon as there is enough, first come first served. Throws PH_RUN_REFUSED where there never will be, the
-   * signal's reason if it is aborted.
-   */
+  /** Whether a request of that memorySize can ever run here. */
+  canEverHold(memorySize: number): boolean {
+    return Math.max(memorySize, IDLE_MB) <= this.#cap
+  }
+
+  /** Takes memory as soon as there is enough, first come first served. Throws the signal's reason if it is aborted. */
   async take(amount: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted()
-    if (amount > this.#cap && this.#cap > IDLE_MB) {
-      throw new PeerHostError('PH_RUN_REFUSED', {
-        detail: `it needs more memory than the ${this.#cap} MB of this worker`,
-      })
-    }
     if (this.#queue.length === 0 && this.tryTake(amount)) return
     await new Promise<void>((resolve, reject) => {
       const abort = () => {
@@ -63,6 +64,7 @@ export class MemoryBudget {
 
   give(amount: number): void {
     this.#used -= amount
+    this.#leaving = Math.max(0, this.#leaving - amount)
     while (this.#queue.length > 0 && this.tryTake(this.#queue[0]!.amount)) this.#queue.shift()!.resolve()
   }
 }
