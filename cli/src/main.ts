@@ -98,7 +98,11 @@ program
   .option('--public-url <url>', 'where callers reach it')
   .option('--gateway <address>', 'bonded address, if it is not the key’s own')
   .option('--trusted-proxy <range>', 'address or CIDR range whose x-forwarded-for counts; may be repeated', collect)
-  .option('--ipfs-source <url>', 'a trustless IPFS gateway to ask for content that is not here; may be repeated', collect)
+  .option(
+    '--ipfs-source <url>',
+    'a trustless IPFS gateway to ask for content that is not here; may be repeated',
+    collect,
+  )
   .option('--data <folder>', 'payments, receipts, blocks, chain mirror', './.peerhost-gateway')
   .option('--stake <usdc>', 'first bond so much and register the key')
   .option('--network <name>', 'local, amoy or polygon')

@@ -128,6 +128,9 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
       }
     }
     try {
+      if (!budget.canEverHold(fn.definition.memorySize)) {
+        throw new PeerHostError('PH_RUN_REFUSED', { detail: 'it needs more memory than this worker has for functions' })
+      }
       const pool = poolOf(fn)
       let lease = await pool.acquire(options.signal)
       // A child may end while it waits; the jail has ended then, and the request has not reached it.

@@ -112,7 +112,7 @@ describe('limits', () => {
 
   const attackable = (definition: Partial<ManifestFunction> = {}) =>
     attackFunction(withAttacks(ATTACKS), { name: 'limits', timeout: 1, ...definition })
-  const patient = attackable({ timeout: 2 })
+  const patient = attackable({ timeout: 10 })
   const hasty = attackable({ name: 'hasty' })
 
   /** Runs an attack that must fail so; gives its result. */

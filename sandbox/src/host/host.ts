@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { PeerHostError } from '@peerhost/protocol'
 import { findCgroups } from '../cgroup/find-cgroups.ts'
@@ -26,8 +26,6 @@ export interface Host {
   runFolder: RunFolder
   /** Undefined where control groups may not be used and `cgroups: 'auto'` allows that. */
   cgroups?: Cgroups
-  /** Our own mount namespace, to come back to; -1 without root. */
-  mountNamespace: number
   /** A slot's number, free again after `release`. */
   takeSlot(): number
   releaseSlot(slot: number): void
@@ -74,14 +72,12 @@ export function createHost({ nsjail, node, cgroups: wanted, onLog }: HostOptions
   const residents = new Set<Resident>()
   let closed = false
   const isRoot = process.getuid!() === 0
-  const mountNamespace = isRoot ? openSync('/proc/self/ns/mnt', 'r') : -1
 
   return {
     nsjail,
     jailRoot,
     runFolder,
     cgroups,
-    mountNamespace,
     takeSlot() {
       let slot = 0
       while (slots.has(slot)) slot++
@@ -105,7 +101,6 @@ export function createHost({ nsjail, node, cgroups: wanted, onLog }: HostOptions
       watchdog.stdin!.end('done\n')
       await ended
       cgroups?.sweep(runFolder.number)
-      if (mountNamespace >= 0) closeSync(mountNamespace)
       removeRunFolder(runFolder.path)
     },
   }

@@ -5,12 +5,7 @@ const SYSCALL_PIDFD_OPEN = 434
 const SOL_SOCKET = 1
 const SO_PEERCRED = 17
 const MSG_DONTWAIT = 0x40
-const CLONE_FS = 0x200
-const CLONE_NEWNS = 0x20000
 const MNT_DETACH = 2
-const MS_NOSUID = 2
-const MS_NODEV = 4
-const MS_NOEXEC = 8
 
 /** System calls that Node does not offer, made by koffi. Negative results mean failure; nothing here throws. */
 export interface Natives {
@@ -32,8 +27,6 @@ export interface Natives {
   /** Without nosuid and nodev: nsjail cannot mount again, in its user namespace, what bears flags it does not name. */
   mountTmpfs(folder: string, options: string): number
   unmount(folder: string): number
-  /** Puts a fresh tmpfs over `folder` inside another mount namespace. Root only. */
-  replaceTmpfs(mountNamespaceFd: number, ownNamespaceFd: number, folder: string, options: string): boolean
 }
 
 let natives: Natives | undefined
@@ -65,15 +58,11 @@ function load(): Natives {
   const scheduler = libc.func('int sched_getscheduler(int)')
   const mount = libc.func('int mount(const char*, const char*, const char*, unsigned long, const char*)')
   const umount2 = libc.func('int umount2(const char*, int)')
-  const unshare = libc.func('int unshare(int)')
-  const setns = libc.func('int setns(int, int)')
-  const chdir = libc.func('int chdir(const char*)')
 
   const credentials = Buffer.alloc(12)
   const size = Buffer.from([12, 0, 0, 0])
   const info = Buffer.alloc(64)
   const query = Buffer.alloc(104)
-  let unshared = false
 
   return {
     peerPid(fd) {
@@ -103,18 +92,5 @@ function load(): Natives {
     ioPriority: (pid) => syscall4(SYSCALL_IOPRIO_GET[process.arch]!, IOPRIO_WHO_PROCESS, pid, 0, 0),
     mountTmpfs: (folder, options) => mount('peerhost', folder, 'tmpfs', 0, options),
     unmount: (folder) => umount2(folder, MNT_DETACH),
-    replaceTmpfs(mountNamespaceFd, ownNamespaceFd, folder, options) {
-      // A thread that shares its root and working folder with others may not change its mount namespace.
-      unshared ||= unshare(CLONE_FS) === 0
-      if (!unshared) return false
-      const here = process.cwd()
-      if (setns(mountNamespaceFd, CLONE_NEWNS) !== 0) return false
-      const done =
-        umount2(folder, MNT_DETACH) === 0 &&
-        mount('none', folder, 'tmpfs', MS_NOSUID | MS_NODEV | MS_NOEXEC, options) === 0
-      if (setns(ownNamespaceFd, CLONE_NEWNS) !== 0) process.abort() // this thread would go on in the jail's own tree
-      chdir(here)
-      return done
-    },
   }
 }
