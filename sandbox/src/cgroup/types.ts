@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os'
+
 /** Limits of one jail. */
 export interface SlotLimits {
   /** Bytes of memory, /tmp included. */
@@ -29,6 +31,9 @@ export interface Cgroups {
   /** The folders below which all of a sandbox's groups lie, for the watchdog. */
   foldersOf(folder: number): string[]
 }
+
+/** All jails together weigh as much as this many processes, not as one, where others want the CPU too. */
+export const WEIGHT_IN_PROCESSES = 2 * availableParallelism()
 
 /** CPU: one core, with a period short enough that a wait for quota is no long stall. */
 export const CPU_PERIOD_US = 100_000

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { clearGroups, counter, KernelFile, removeGroup } from './files.ts'
-import { type Cgroups, CPU_PERIOD_US, CPU_QUOTA_US, type SlotLimits } from './types.ts'
+import { type Cgroups, CPU_PERIOD_US, CPU_QUOTA_US, type SlotLimits, WEIGHT_IN_PROCESSES } from './types.ts'
 
 /** Where the three controllers are mounted. */
 export interface ControllerMounts {
@@ -22,10 +22,17 @@ export function createCgroupsV1(mounts: ControllerMounts): Cgroups {
     createSlot(folder, slot, limits) {
       const [memory, pids, cpu] = foldersOf(folder).map((path) => join(path, String(slot))) as [string, string, string]
       for (const path of [memory, pids, cpu]) mkdirSync(path, { recursive: true })
+      for (const parent of [dirname(cpu), dirname(dirname(cpu))]) weigh(parent)
       writeLimits({ memory, pids, cpu }, limits)
       return openSlot({ memory, pids, cpu })
     },
   }
+}
+
+const SHARES_OF_A_PROCESS = 1024
+
+function weigh(group: string): void {
+  writeFileSync(join(group, 'cpu.shares'), String(SHARES_OF_A_PROCESS * WEIGHT_IN_PROCESSES))
 }
 
 function writeLimits({ memory, pids, cpu }: ControllerMounts, limits: SlotLimits): void {

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { clearGroups, counter, KernelFile, removeGroup } from './files.ts'
-import { type Cgroups, CPU_PERIOD_US, CPU_QUOTA_US, type SlotLimits } from './types.ts'
+import { type Cgroups, CPU_PERIOD_US, CPU_QUOTA_US, type SlotLimits, WEIGHT_IN_PROCESSES } from './types.ts'
 
 const CONTROLLERS = '+memory +pids +cpu'
 
@@ -39,12 +39,19 @@ export function createCgroupsV2(base: string): Cgroups {
       const parent = foldersOf(folder)[0]!
       mkdirSync(parent, { recursive: true })
       handDown(parent)
+      for (const group of [tree, parent]) weigh(group)
       const group = join(parent, String(slot))
       mkdirSync(group, { recursive: true })
       writeLimits(group, limits)
       return openSlot(group)
     },
   }
+}
+
+const WEIGHT_OF_A_PROCESS = 100
+
+function weigh(group: string): void {
+  writeFileSync(join(group, 'cpu.weight'), String(WEIGHT_OF_A_PROCESS * WEIGHT_IN_PROCESSES))
 }
 
 function writeLimits(group: string, limits: SlotLimits): void {
