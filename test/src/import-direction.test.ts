@@ -51,7 +51,7 @@ const manifests = new Map(rooms.filter((room) => room !== 'scripts').map((room) 
 const roomOfPackage = new Map([...manifests].map(([room, manifest]) => [manifest.name, room]))
 
 const packageOf = (specifier: string) => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
-const isTest = (file: string) => /\.test\.ts$|\/(?:test|testing|support)\//.test(file)
+const isTest = (file: string) => /\.test\.ts$|\/(?:test|testing|support|abuse)\//.test(file)
 const isGenerator = (file: string) => /\/generate[^/]*\.ts$/.test(file)
 const isBuiltin = (specifier: string) => specifier.startsWith('node:') || builtinModules.includes(specifier)
 
