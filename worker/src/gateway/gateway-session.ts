@@ -65,7 +65,8 @@ export class GatewaySession {
   receive(frame: GatewayFrame): void {
     if (frame.type === 'assign') void this.#assign(frame)
     else if (frame.type === 'cancel') this.#running.get(frame.id)?.abort()
-    else if (frame.type === 'acceptance') this.#accept(frame)
+    else if (frame.type === 'acceptance')
+      setImmediate(() => this.#accept(frame)) // the request behind it goes first
     else if (frame.type === 'prepare') void this.#prepare(frame)
     else if (frame.type === 'prove') void this.#prove(frame)
   }

@@ -10,6 +10,9 @@ export interface StoredReceipt {
   frame: Uint8Array
 }
 
+/** A promise waits this long at most for a receipt to share a commit with. */
+const LAZY_MS = 250
+
 const SCHEMA = `
   create table if not exists meta (name text primary key, value text not null) strict;
   create table if not exists receipts (
@@ -34,6 +37,8 @@ export class ReceiptStore {
   readonly #accept: StatementSync
   #waiting: { receipt: StoredReceipt; done: () => void; failed: (error: unknown) => void }[] = []
   #scheduled = false
+  #promises: { receiptHash: Hex; message: Uint8Array }[] = []
+  #lazy: NodeJS.Timeout | undefined
 
   constructor(path: string) {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
@@ -71,12 +76,17 @@ export class ReceiptStore {
 
   #commit(): void {
     const group = this.#waiting
+    const promises = this.#promises
     this.#waiting = []
+    this.#promises = []
     this.#scheduled = false
+    clearTimeout(this.#lazy)
+    this.#lazy = undefined
     try {
       this.#db.exec('begin immediate')
       for (const { receipt } of group)
         this.#insert.run(receipt.assignmentHash, receipt.receiptHash, receipt.frame, Date.now())
+      for (const { receiptHash, message } of promises) this.#accept.run(receiptHash, message, Date.now())
       this.#db.exec('commit')
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('rollback')
@@ -86,9 +96,10 @@ export class ReceiptStore {
     for (const { done } of group) done()
   }
 
-  /** Keeps a gateway's promise to anchor: evidence, should it break it. */
+  /** Keeps a gateway's promise to anchor: evidence, should it break it. Nobody waits for it, so the disk is not asked at once. */
   saveAcceptance(receiptHash: Hex, message: Uint8Array): void {
-    this.#accept.run(receiptHash, message, Date.now())
+    this.#promises.push({ receiptHash, message })
+    this.#lazy ??= setTimeout(() => this.#commit(), LAZY_MS)
   }
 
   /** Forgets what is older; requests that old are refused by their clock. */
@@ -98,7 +109,7 @@ export class ReceiptStore {
   }
 
   close(): void {
-    if (this.#waiting.length > 0) this.#commit()
+    if (this.#waiting.length + this.#promises.length > 0) this.#commit()
     this.#db.close()
   }
 }
