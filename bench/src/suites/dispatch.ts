@@ -1,18 +1,21 @@
 import type { Sandbox, SandboxFunction } from '@peerhost/sandbox'
 import { createHttpClient } from '../lib/http-client.ts'
 import { paced } from '../lib/load.ts'
-import { call, withSandbox } from '../lib/sandbox-runs.ts'
+import { call, untilBlank, withSandbox } from '../lib/sandbox-runs.ts'
 import { type Summary, summarise } from '../lib/statistics.ts'
 import { startNodeServer } from '../peers/node-server.ts'
 import { startWorkerd } from '../peers/workerd.ts'
 import type { SuiteOptions } from './suite.ts'
+
+const BLANKS = 2
 
 /** Dispatch in the worker: from a request that has arrived to its whole answer, one process for each. */
 export async function dispatch({ results, quick, fn }: SuiteOptions): Promise<void> {
   const count = (rate: number) => rate * (quick ? 2 : 10)
 
   async function measure(sandbox: Sandbox, f: SandboxFunction, rate: number): Promise<Summary & { cold: number }> {
-    await paced(rate, rate, () => call(sandbox, f)) // until it has the jails that this rate needs
+    await paced(rate, 2 * rate, () => call(sandbox, f)) // until it has the jails that this rate needs
+    await untilBlank(BLANKS) // which are replaced in the background
     let cold = 0
     const samples = await paced(rate, count(rate), async () => {
       if ((await call(sandbox, f)) === 'cold') cold++
@@ -21,7 +24,7 @@ export async function dispatch({ results, quick, fn }: SuiteOptions): Promise<vo
   }
 
   const inSandbox = (name: string, rate: number) =>
-    withSandbox({}, async (sandbox) => {
+    withSandbox({ blankJails: BLANKS }, async (sandbox) => {
       await sandbox.prepare(fn(name))
       return measure(sandbox, fn(name), rate)
     })
