@@ -66,8 +66,8 @@ function useNetwork(changes: Record<string, unknown>): void {
 }
 
 /** Without a sandbox of its own: what is deterministic the gateway says. */
-const serverless = (args: string[], env: Record<string, string> = {}) =>
-  runServerless(args, { cwd: service.dir, env: { PEERHOST_NSJAIL: '/no/such/nsjail', ...env } })
+const serverless = (args: string[], env: Record<string, string> = {}, input?: string) =>
+  runServerless(args, { cwd: service.dir, input, env: { PEERHOST_NSJAIL: '/no/such/nsjail', ...env } })
 const registered = (name: string, project = 'shop') =>
   readRegistration(chain.provider, chain.contracts.ExecutionCoordinator, owner.address, project, name)
 
@@ -245,6 +245,19 @@ test('bad input is one sentence, a code and the next step; nothing is registered
   gateway.differences.clear()
   service.write('src/quote.ts', 'import "./addon.node"\nexport const handler = 1')
   await refused('PH_BUNDLE_NATIVE_MODULE')
+})
+
+test('invoke takes its event from -d, else from standard input, else it is empty', async () => {
+  const invoked = async (args: string[], input?: string) => {
+    const run = await serverless(['invoke', '-f', 'hello', ...args], {}, input)
+    assert.equal(run.code, 0, run.stdout + run.stderr)
+    return gateway.calls.at(-1)!.body
+  }
+  assert.equal(await invoked([], '{"n": 1}\n'), '{"n":1}')
+  assert.equal(await invoked(['-d', '{"n":2}'], '{"n":1}'), '{"n":2}')
+  assert.equal(await invoked(['--raw'], '{"n":1}'), '"{\\"n\\":1}"')
+  assert.equal(await invoked([]), '{}')
+  assert.equal(await invoked([], ''), '{}')
 })
 
 test('a changed limit registers that function anew, with the same code, and no other', async () => {

@@ -24,7 +24,7 @@ function environmentOptions(value: unknown): Record<string, string> {
 async function invokeLocal(provider: PeerHostProvider, packaging: PackageCommand): Promise<void> {
   const { utils, options, steps } = provider
   const name = provider.functionOption()
-  const body = Buffer.from(readEvent(provider))
+  const body = Buffer.from(await readEvent(provider))
   const [built] = await packaging.build([name], steps)
   const { entry } = built!
   const environment = { ...entry.environment, ...environmentOptions(options.env) }

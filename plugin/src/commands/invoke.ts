@@ -17,7 +17,7 @@ async function invoke(provider: PeerHostProvider): Promise<void> {
   const { project } = provider.config()
   const { gateway, owner } = openNetwork(provider.networkOptions())
   const target = `${owner}/${project}/${name}`
-  const response = await gateway.call('POST', `/invoke/${target}`, Buffer.from(readEvent(provider)), {
+  const response = await gateway.call('POST', `/invoke/${target}`, Buffer.from(await readEvent(provider)), {
     'content-type': 'application/json',
   })
   const body = await response.text()

@@ -2,14 +2,15 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { PeerHostError } from '@peerhost/protocol'
 import type { PeerHostProvider } from '../provider.ts'
+import { readStdin } from './read-stdin.ts'
 
 /**
- * The event that `-d` or `-p` gives, as JSON text: what is no JSON is a text, as it is all with `--raw`; without either an
- * empty object.
+ * The event that `-d` or `-p` gives, else standard input, as JSON text: what is no JSON is a text, as it is all with `--raw`;
+ * without any of them an empty object.
  *
  * @throws PH_FILE_UNREADABLE
  */
-export function readEvent({ options, serverless }: PeerHostProvider): string {
+export async function readEvent({ options, serverless, utils }: PeerHostProvider): Promise<string> {
   const { data, path: file, raw } = options
   if (typeof file === 'string' && file) {
     const absolute = path.resolve(serverless.serviceDir, file)
@@ -22,8 +23,9 @@ export function readEvent({ options, serverless }: PeerHostProvider): string {
       throw unreadable((cause as Error).message)
     }
   }
-  if (data === undefined || data === '') return '{}'
-  const text = String(data)
+  const given = data ?? (await readStdin({ onWait: (line) => utils.log.notice(line) }))
+  if (given === undefined || given === '') return '{}'
+  const text = String(given)
   if (raw) return JSON.stringify(text)
   try {
     return JSON.stringify(JSON.parse(text))

@@ -13,6 +13,8 @@ export interface ServerlessRunOptions {
   /** Path of the CLI's `serverless.js`; default: the repository's osls 3. */
   cli?: string
   env?: Record<string, string | undefined>
+  /** What it finds on standard input; nothing by default. */
+  input?: string
   /** Told of the process, for tests that talk to it while it runs. */
   onStart?: (child: ChildProcess) => void
 }
@@ -24,7 +26,7 @@ export const defaultCli = (): string =>
 /** Runs the real Serverless CLI in a folder, with no key and no network of the host's. */
 export function runServerless(
   args: string[],
-  { cwd, cli = defaultCli(), env, onStart }: ServerlessRunOptions,
+  { cwd, cli = defaultCli(), env, input, onStart }: ServerlessRunOptions,
 ): Promise<ServerlessRun> {
   const clean = Object.fromEntries(
     Object.entries(process.env).filter(
@@ -34,16 +36,17 @@ export function runServerless(
   const child = spawn(process.execPath, [cli, ...args], {
     cwd,
     env: { ...clean, SLS_TELEMETRY_DISABLED: '1', SLS_NOTIFICATIONS_MODE: 'off', CI: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
+  child.stdin?.end(input)
   onStart?.(child)
   return new Promise((resolve, reject) => {
     let stdout = ''
     let stderr = ''
-    child.stdout.on('data', (part) => {
+    child.stdout!.on('data', (part) => {
       stdout += part
     })
-    child.stderr.on('data', (part) => {
+    child.stderr!.on('data', (part) => {
       stderr += part
     })
     child.once('error', reject)
