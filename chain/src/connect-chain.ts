@@ -57,8 +57,17 @@ export function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host : 'the node'
 }
 
-/** The short reason of an ethers error; its own message holds whole transactions. */
+/** The short reason of an ethers error, or what the node answered; its own message holds whole transactions. */
 export function reasonOf(error: unknown): string {
-  const { shortMessage, message, code } = error as { shortMessage?: string; message?: string; code?: string }
-  return (shortMessage || message || code || String(error)).slice(0, 300)
+  const {
+    shortMessage,
+    message,
+    code,
+    error: inner,
+  } = error as Partial<Record<'shortMessage' | 'message', string>> & {
+    code?: string
+    error?: { message?: unknown }
+  }
+  const said = code === 'UNKNOWN_ERROR' && typeof inner?.message === 'string' ? inner.message : undefined
+  return (said || shortMessage || message || code || String(error)).slice(0, 300)
 }

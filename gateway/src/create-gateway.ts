@@ -82,7 +82,7 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
       },
     })
     undo.push(() => registry.stop())
-    const sender = createSender({ provider: chain.provider, privateKey: config.privateKey })
+    const sender = createSender({ provider: chain.provider, privateKey: config.privateKey, isOwnKey: true })
     const token = await createToken({ provider: chain.provider, sender, network: config.network })
     const accountImplementation = await readAccounts(chain.provider, config.contracts.PaymentVault, gateway)
     await registry.start()

@@ -235,9 +235,8 @@ export class Payments {
   async #charge(authorization: Authorization): Promise<Hex> {
     const { token, log } = this.#context
     try {
-      const { hash, wait } = await token.submit(authorization)
-      await wait()
-      return hash
+      const { wait } = await token.submit(authorization)
+      return (await wait()).hash as Hex
     } catch (cause) {
       const error = toPeerHostError(cause)
       const state = await token.stateOf(authorization).catch(() => undefined)

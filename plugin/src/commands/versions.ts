@@ -98,8 +98,7 @@ const rollback = (provider: PeerHostProvider) =>
     }
     const transaction = await steps.run('register', `Registering on ${network.info.name}`, async () => {
       const sent = await deployFunctions(sender, network.contracts.ExecutionCoordinator, project, [found.spec])
-      await sent.wait()
-      return sent.hash
+      return (await sent.wait()).hash
     })
     const { manifestDigest } = found.spec
     const awaited = { manifestDigest, names: [name], removed: [], version: versions.at(-1)!.version + 1 }

@@ -107,8 +107,8 @@ export async function deployService(connection: ChainConnection, options: Deploy
   const specs = [...changed.map((entry) => specOf(entry, manifestDigest)), ...removed.map(retiredSpec)]
   const transaction = await steps.run('register', `Registering on ${network.info.name}`, async () => {
     const sent = await deployFunctions(sender, network.contracts.ExecutionCoordinator, project, specs)
-    const { gasUsed } = await sent.wait()
-    return { hash: sent.hash, gasUsed }
+    const { hash, gasUsed } = await sent.wait()
+    return { hash: hash as Hex, gasUsed }
   })
   const served = await steps.run('gateway', 'Waiting for the gateway', () =>
     waitUntilServed(gateway, owner, project, { manifestDigest, names, removed }),
