@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0xdfa4087a1884ab2956b05f1bcfbc62aef125b8bcf5809607a5b7133cef1cc87d',
-  arm64: '0x9b9fac5324c38505fa80626fe0da51f4b964338a5cc9998ea36c15fd1dbfc18a',
+  x64: '0xf97d848de25d8647b7d1896dcf5509f6f2bf12aa0517f21a213ae0fd46b8a22d',
+  arm64: '0x6041762ed599bc7d7688756c1b81e6d8390271bbd54a2e47ef7ae5966006760f',
 }
 
 /** The runtime that a deploy registers functions for. */

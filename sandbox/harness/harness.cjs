@@ -1,7 +1,7 @@
 'use strict'
 // Runs inside the jail as its main process, the zygote: gets ready, then forks one child for each execution.
 //   zygote: fd 0 orders from the worker, fd 1 and 2 logs of the load, fd 3 one status byte per step
-//   child:  fd 0 empty, fd 1 and 2 log connection, fd 3 request connection
+//   child:  fd 0 empty, fd 1 and 2 log connection, fd 3 request connection: one byte before it loads a bundle, one request
 //
 // A bundle loaded in the zygote may have replaced any built-in: an array's iterator that yields nothing would leave every
 // descriptor shared. So what runs between the load and the child's last filter uses natives, indices and own properties
@@ -170,10 +170,19 @@ function connectToWorker() {
   return fd
 }
 
+/**
+ * The worker knows a child by what the kernel says of it, which ends with the child: one that ended within its load before
+ * the worker has accepted its connections would be a stranger. So the load waits until both are accepted.
+ */
+function waitUntilAccepted() {
+  if (native.read(CHANNEL, orderByte, 1) !== 1) native.exit(0)
+}
+
 function becomeExecution(descriptors) {
+  const channel = connectToWorker(),
+    logs = connectToWorker() // first of all: the worker accepts them meanwhile
   replaceDescriptors(descriptors)
-  replace(connectToWorker(), CHANNEL) // also takes the status pipe away
-  const logs = connectToWorker()
+  replace(channel, CHANNEL) // also takes the status pipe away
   must(native.dup3(logs, 1, O_CLOEXEC))
   replace(logs, 2)
   must(native.resetEventLoop())
@@ -236,6 +245,7 @@ async function main() {
   }
   forkUntilChild()
   becomeExecution(descriptors)
+  if (!loaded) waitUntilAccepted()
   await execute(loaded ?? (await loadInChild(order, runtime)), deterministic)
 }
 

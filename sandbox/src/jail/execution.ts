@@ -9,6 +9,7 @@ import { LogCollector } from './log-collector.ts'
 
 const LOG_BUFFER = Buffer.allocUnsafeSlow(65_536)
 const UNREAD_LOGS_MS = 20 // until then a socket's buffer holds them, and most executions need no event for their logs
+const GO = Buffer.alloc(1)
 const FREE_LOGS = 1024 * 1024
 const LOG_PAUSE_MS = 10 // per FREE_LOGS / 16: a flood is slowed down to 6 MB/s instead of read at any price
 
@@ -32,8 +33,12 @@ export class Execution {
   #logTimer: NodeJS.Timeout | undefined
   #state: 'loading' | 'ready' | 'asked' | 'answered' | 'closed' = 'loading'
 
-  constructor(pid: number, poison: (reason: string) => void) {
+  readonly #loads: boolean
+
+  /** @param loads true if it has yet to load its bundle, which it does when both connections are there */
+  constructor(pid: number, loads: boolean, poison: (reason: string) => void) {
     this.pid = pid
+    this.#loads = loads
     this.#poison = poison
     this.#pidfd = getNatives().openPidfd(pid)
   }
@@ -50,6 +55,7 @@ export class Execution {
       this.#log = socket
       socket.on('data', (bytes) => this.#receiveLogs(bytes))
       this.#logTimer = setTimeout(() => socket.resume(), UNREAD_LOGS_MS)
+      if (this.#loads) this.#request.write(GO)
       this.connected.resolve()
     } else {
       socket.destroy()
@@ -134,6 +140,11 @@ export class Execution {
       this.#request!.write(request)
     } else this.#answer.reject(new ChildEnded('the child is gone'))
     return this.#answer.promise
+  }
+
+  /** True once nothing more is expected of it: it has answered, has told that its bundle did not load, or is gone. */
+  get isOver(): boolean {
+    return this.#state === 'answered' || this.#state === 'closed'
   }
 
   /** True while it has its request and has not answered. */

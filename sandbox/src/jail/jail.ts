@@ -226,13 +226,13 @@ export class Jail {
     }
   }
 
-  async #untilIdle(main: 'order' | 'child'): Promise<void> {
+  async #untilIdle(main: 'order' | 'child', isOver = () => false): Promise<void> {
     let busy = this.#look(() => busyThreads(this.#zygote, main))
-    for (let waited = 0; busy.length > 0 && waited < IDLE_MS; waited += 2) {
+    for (let waited = 0; busy.length > 0 && !isOver() && waited < IDLE_MS; waited += 2) {
       await sleep(2)
       busy = this.#look(() => busyThreads(this.#zygote, main))
     }
-    if (busy.length > 0) throw this.#end(busy.join(', '))
+    if (busy.length > 0 && !isOver()) throw this.#end(busy.join(', '))
   }
 
   /**
@@ -268,7 +268,8 @@ export class Jail {
     const connected = this.#connected()
     await this.#within(connected, CONNECT_MS, 'no child connected')
     const execution = this.#execution!
-    if (this.#firstChild) await this.#untilIdle('child')
+    // A child whose load ends at once lets the zygote go on: that load has failed, and this jail is not used again.
+    if (this.#firstChild) await this.#untilIdle('child', () => execution.isOver)
     this.#firstChild = false
     await this.#loaded(execution)
   }
@@ -302,7 +303,7 @@ export class Jail {
     }
     if (this.#orderedChild && !this.#execution && this.#check!.isFreshChild(pid)) {
       this.#orderedChild = false
-      this.#execution = new Execution(pid, (reason) => this.#end(reason))
+      this.#execution = new Execution(pid, this.forkPoint === 'blank', (reason) => this.#end(reason))
       this.#execution.add(socket)
       this.#childConnected.resolve()
       return
