@@ -3,6 +3,7 @@ import type { Domain, Hex, MessageSigner } from '@peerhost/protocol'
 import type { Store as ContentStore, Source } from '@peerhost/storage'
 import type { CompleteConfig } from './config.ts'
 import type { ByteBudget } from './http/byte-budget.ts'
+import type { InFlight } from './http/in-flight.ts'
 import type { Quota } from './http/quota.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -35,6 +36,7 @@ export interface Context {
   metrics: Metrics
   /** Request bodies in memory. */
   bodies: ByteBudget
+  inFlight: InFlight
   /** Free calls by source address. */
   freeCalls: Quota
   isTrustedProxy: (address: string) => boolean

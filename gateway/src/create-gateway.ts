@@ -9,6 +9,7 @@ import { Anchorer } from './anchor/anchorer.ts'
 import { type CompleteConfig, completeConfig, type GatewayConfig } from './config.ts'
 import type { Context } from './context.ts'
 import { ByteBudget } from './http/byte-budget.ts'
+import { InFlight } from './http/in-flight.ts'
 import { Quota } from './http/quota.ts'
 import { createHttpServer } from './http/server.ts'
 import { trustedProxies } from './http/source-address.ts'
@@ -28,6 +29,8 @@ export interface Gateway {
   readonly port: number
   /** Bonded address that it acts for. */
   readonly address: Hex
+  /** Resolves, if ever, with what keeps it from answering calls for good: it has to be closed and started again. */
+  readonly failed: Promise<PeerHostError>
   /** Anchors what is waiting at once. */
   anchor(): Promise<void>
   /** Finishes what is under way, anchors, and stops. */
@@ -58,7 +61,19 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
     const chain = await connectChain({ rpcUrl: config.rpcUrl, chainId: config.network.chainId })
     undo.push(() => chain.close())
     const file = join(config.dataDir, `gateway-${await stateName(chain, config, gateway)}.sqlite`)
-    const store = new SqliteStore({ file, logBytes: config.limits.logBytes })
+    const inFlight = new InFlight(config.limits.maxInFlight)
+    const failed = Promise.withResolvers<PeerHostError>()
+    let failure: PeerHostError | undefined
+    const store = new SqliteStore({
+      file,
+      logBytes: config.limits.logBytes,
+      onFailure(error) {
+        failure = error
+        log('error', 'the gateway cannot go on', { code: error.code, message: error.message })
+        inFlight.close(error)
+        failed.resolve(error)
+      },
+    })
     undo.push(() => store.close())
     const content = createStore(config.content ?? { driver: 'embedded', path: join(config.dataDir, 'ipfs') })
     undo.push(() => content.close())
@@ -124,6 +139,7 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
       payments,
       metrics,
       bodies: new ByteBudget(config.limits.maxBodyBytes),
+      inFlight,
       freeCalls: new Quota(config.limits.freeCallsPerMinute || Number.POSITIVE_INFINITY, 60_000),
       isTrustedProxy: trustedProxies(config.trustedProxies),
       log,
@@ -134,6 +150,7 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
     metrics.gauge('pending_receipts', 'Receipts that are in no batch yet', () => store.countPending())
 
     const whyNotReady = (): string | undefined => {
+      if (failure) return failure.message
       if (Date.now() - lastErrorAt > 10 * config.pollMs) behindSince = undefined
       if (behindSince !== undefined && Date.now() - behindSince > BEHIND_MS) return 'the chain cannot be reached'
       if (!registry.isEligibleGateway(gateway))
@@ -186,6 +203,7 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
       url: context.publicUrl,
       port,
       address: gateway,
+      failed: failed.promise,
       anchor: () => anchorer.anchor(),
       close: () => (closing ??= close()),
     }

@@ -44,5 +44,5 @@ export async function gateway(options: GatewayOptions): Promise<void> {
     log,
   })
   ready({ gatewayUrl: running.url }, `Gateway is ready: ${running.url}`)
-  await untilStopped(() => running.close())
+  await untilStopped(() => running.close(), running.failed)
 }

@@ -20,11 +20,13 @@ export function reporter({ json }: ServeOptions) {
   }
 }
 
-/** Waits for Ctrl-C, TERM, HUP or the death of the parent, then closes. */
-export async function untilStopped(close: () => Promise<void>): Promise<void> {
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
-    onParentDeath(resolve)
+/** Waits for Ctrl-C, TERM, HUP or the death of the parent, then closes. Throws where it ends because of `failed`. */
+export async function untilStopped(close: () => Promise<void>, failed?: Promise<Error>): Promise<void> {
+  const error = await new Promise<Error | undefined>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(undefined))
+    onParentDeath(() => resolve(undefined))
+    void failed?.then(resolve)
   })
   await close()
+  if (error) throw error
 }

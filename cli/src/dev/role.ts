@@ -13,6 +13,7 @@ async function start(config: RoleConfig): Promise<() => Promise<void>> {
   if (config.role === 'gateway') {
     const gateway = await createGateway({ ...config.gateway, log })
     say({ event: 'ready', url: gateway.url })
+    void gateway.failed.then(() => stop(1))
     return () => gateway.close()
   }
   const worker = await createWorker({ ...config.worker, log })

@@ -36,9 +36,8 @@ export interface GatewayServer {
  * WebSockets at `/ws`.
  */
 export function createHttpServer(context: Context, ownRoutes: OwnRoutes): GatewayServer {
+  const { inFlight } = context
   const { limits } = context.config
-  let underWay = 0
-  let onIdle: (() => void) | undefined
   const server = createServer(
     {
       maxHeaderSize: 16 * 1024,
@@ -56,12 +55,12 @@ export function createHttpServer(context: Context, ownRoutes: OwnRoutes): Gatewa
           ? functionTarget(target, req.headers.host)
           : undefined
       if (!call) return ownRoutes(req, res)
-      if (underWay >= limits.maxInFlight) return sendError(req, res, new PeerHostError('PH_GATEWAY_BUSY', {}))
-      underWay++
-      void handleCall(context, call, req, res).finally(() => {
-        underWay--
-        if (underWay === 0) onIdle?.()
-      })
+      try {
+        inFlight.enter()
+      } catch (error) {
+        return sendError(req, res, error)
+      }
+      void handleCall(context, call, req, res).finally(() => inFlight.leave())
     },
   )
   server.maxConnections = limits.maxConnections
@@ -74,18 +73,13 @@ export function createHttpServer(context: Context, ownRoutes: OwnRoutes): Gatewa
       return void socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
     workers.handleUpgrade(req, socket, head, (webSocket) => void context.pool.admit(webSocket, socket))
   })
-  context.metrics.gauge('requests_in_flight', 'Calls of functions under way', () => underWay)
+  context.metrics.gauge('requests_in_flight', 'Calls of functions under way', () => inFlight.count)
   return {
     server,
     async drain(deadlineMs) {
       server.close()
       server.closeIdleConnections()
-      if (underWay === 0) return
-      const deadline = setTimeout(() => onIdle?.(), deadlineMs)
-      await new Promise<void>((resolve) => {
-        onIdle = resolve
-      })
-      clearTimeout(deadline)
+      await inFlight.drain(deadlineMs)
     },
   }
 }

@@ -1,5 +1,6 @@
 import { formatUsdc, isPeerHostError, type PeerHostError, toPeerHostError } from '@peerhost/protocol'
 import type { Request, Response } from 'express'
+import { receiptHeader } from '../call/deliver.ts'
 import { performFree, performPaid } from '../call/perform-call.ts'
 import type { Context } from '../context.ts'
 import { jsonBody } from '../http/json-body.ts'
@@ -86,7 +87,7 @@ function content(body: Uint8Array, type: string) {
   return [{ type: 'resource', resource: { uri: 'peerhost:response', mimeType: type, blob: data } }]
 }
 
-async function callTool(context: Context, req: Request, params: Record<string, unknown>) {
+async function callTool(context: Context, req: Request, res: Response, params: Record<string, unknown>) {
   const tools = await listTools(context, req)
   const tool = tools.find(({ name }) => name === params.name)
   if (!tool) throw new RpcError(-32602, `there is no tool ${String(params.name).slice(0, 80)}`)
@@ -107,8 +108,7 @@ async function callTool(context: Context, req: Request, params: Record<string, u
         : await performFree(context, call)
     const response = done.result.kind === 'http' ? done.result.response : undefined
     const type = response?.headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? ''
-    if (paid) context.payments.delivered(paid.ref)
-    return {
+    const result = {
       content: response
         ? content(done.body, type)
         : [{ type: 'text', text: `The function ended with status ${done.receipt.status}` }],
@@ -119,6 +119,9 @@ async function callTool(context: Context, req: Request, params: Record<string, u
         ...(paid && { 'x402/payment-response': context.payments.response(paid) }),
       },
     }
+    res.setHeader('peerhost-receipt', receiptHeader(done))
+    if (paid) res.once('finish', () => context.payments.delivered(paid.ref))
+    return result
   } catch (cause) {
     const error = toPeerHostError(cause)
     if (error.status !== 402)
@@ -133,7 +136,8 @@ async function callTool(context: Context, req: Request, params: Record<string, u
   }
 }
 
-async function answer(context: Context, req: Request, { method, params }: Message): Promise<unknown> {
+async function answer(context: Context, req: Request, res: Response, message: Message): Promise<unknown> {
+  const { method, params } = message
   switch (method) {
     case 'initialize': {
       const asked = String(params.protocolVersion)
@@ -157,7 +161,7 @@ async function answer(context: Context, req: Request, { method, params }: Messag
       }
     }
     case 'tools/call':
-      return callTool(context, req, params)
+      return callTool(context, req, res, params)
     default:
       throw new RpcError(-32601, `there is no method ${method.slice(0, 80)}`)
   }
@@ -173,7 +177,8 @@ function readMessage(value: unknown): Message {
 
 /**
  * POST /mcp?owner=&project=: the served functions as tools of the Model Context Protocol (streamable HTTP, no sessions).
- * Payment as in x402's MCP transport: `_meta["x402/payment"]`, answered by `_meta["x402/payment-response"]`.
+ * Payment as in x402's MCP transport: `_meta["x402/payment"]`, answered by `_meta["x402/payment-response"]`. The receipt is in the header
+ * that other answers have it in.
  */
 export function mcpRoute(context: Context) {
   return async (req: Request, res: Response): Promise<void> => {
@@ -190,7 +195,7 @@ export function mcpRoute(context: Context) {
       const message = readMessage(value)
       if (message.id === undefined) return void res.writeHead(202, { 'content-length': '0' }).end() // a notification
       id = message.id
-      sendJson(req, res, 200, { jsonrpc: '2.0', id, result: await answer(context, req, message) })
+      sendJson(req, res, 200, { jsonrpc: '2.0', id, result: await answer(context, req, res, message) })
     } catch (error) {
       if (isPeerHostError(error, 'PH_REQUEST_TOO_LARGE')) throw error
       const { code, message } =

@@ -22,6 +22,20 @@ const CROSS_ORIGIN = {
   'content-length': '0',
 }
 
+type Route = (req: Request, res: Response) => Promise<void>
+
+/** Counts a route that runs functions among the calls under way. */
+const counted =
+  ({ inFlight }: Context, route: Route): Route =>
+  async (req, res) => {
+    inFlight.enter()
+    try {
+      await route(req, res)
+    } finally {
+      inFlight.leave()
+    }
+  }
+
 /** The gateway's own routes, as an express application. */
 export function createOwnRoutes(context: Context, isReady: () => string | undefined) {
   const app = express()
@@ -46,9 +60,9 @@ export function createOwnRoutes(context: Context, isReady: () => string | undefi
   app.get('/services', servicesRoute(context))
   app.get('/.well-known/x402', discoveryRoute(context))
   app.get('/openapi.json', openapiRoute(context))
-  app.post('/mcp', mcpRoute(context))
-  app.post('/prove', proveRoute(context))
-  app.post('/invoke/:wallet/:project/:function', invokeRoute(context))
+  app.post('/mcp', counted(context, mcpRoute(context)))
+  app.post('/prove', counted(context, proveRoute(context)))
+  app.post('/invoke/:wallet/:project/:function', counted(context, invokeRoute(context)))
   app.get('/logs/:wallet/:project/:function', logsRoute(context))
   app.options(/.*/, (_req, res) => {
     res.writeHead(204, CROSS_ORIGIN).end()

@@ -24,7 +24,7 @@ interface Waiting {
 const LAZY_MS = 500
 const MAX_LAZY = 500
 
-const failed = (detail: string) => new PeerHostError('PH_INTERNAL', { detail: `the database: ${detail}` })
+const failed = (detail: string) => new PeerHostError('PH_GATEWAY_STORE_FAILED', { detail })
 
 /**
  * Writes to a SQLite file in a thread of its own: with `synchronous=FULL` each commit waits for the disk, and nothing
@@ -38,8 +38,12 @@ export class GroupCommit {
   #lazy: Waiting[] = []
   #lazyTimer: NodeJS.Timeout | undefined
   #broken: string | undefined
+  #closing = false
+  readonly #onBroken: (error: PeerHostError) => void
 
-  constructor(file: string) {
+  /** @param onBroken told once, where the thread ends on its own: nothing can be written any more */
+  constructor(file: string, onBroken: (error: PeerHostError) => void = () => {}) {
+    this.#onBroken = onBroken
     const program = import.meta.url.endsWith('.ts') ? './commit-thread.ts' : './commit-thread.js'
     this.#thread = new Worker(new URL(program, import.meta.url), { workerData: file })
     this.#thread.on('message', ({ results }: Committed) => this.#committed(results))
@@ -58,6 +62,7 @@ export class GroupCommit {
 
   /** The same, in no hurry: with the next commit, or half a second later. Nobody is told. */
   writeSoon(write: Write): void {
+    if (this.#broken) return
     this.#lazy.push({ write, resolve: () => {}, reject: () => {} })
     this.#lazyTimer ??= setTimeout(() => this.#flushLazy(), LAZY_MS)
     if (this.#lazy.length >= MAX_LAZY) this.#flushLazy()
@@ -68,6 +73,7 @@ export class GroupCommit {
     this.#flushLazy()
     while (!this.#broken && this.#waiting.length + this.#underWay.length > 0) await this.write([['SELECT 1']])
     if (this.#broken) return
+    this.#closing = true
     const exit = once(this.#thread, 'exit')
     this.#thread.postMessage({ writes: [] } satisfies Commit)
     await exit
@@ -103,9 +109,14 @@ export class GroupCommit {
   }
 
   #break(reason: string): void {
-    this.#broken ??= reason
-    for (const { reject } of [...this.#underWay, ...this.#waiting]) reject(failed(reason))
+    if (this.#broken) return
+    this.#broken = reason
+    clearTimeout(this.#lazyTimer)
+    const lost = [...this.#underWay, ...this.#waiting]
     this.#underWay = []
     this.#waiting = []
+    this.#lazy = []
+    for (const { reject } of lost) reject(failed(reason))
+    if (!this.#closing) this.#onBroken(failed(reason))
   }
 }

@@ -92,5 +92,5 @@ test('a function’s logs stay within their limit, the newest are kept', async (
 test('a write to a store that is closed is refused', async () => {
   const store = open()
   await store.close()
-  await assert.rejects(store.addReceipt(receipt(1)), { code: 'PH_INTERNAL' })
+  await assert.rejects(store.addReceipt(receipt(1)), { code: 'PH_GATEWAY_STORE_FAILED' })
 })

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type { Hex } from '@peerhost/protocol'
+import type { Hex, PeerHostError } from '@peerhost/protocol'
 import { GroupCommit, type Write } from './group-commit.ts'
 import { SCHEMA } from './sqlite-schema.ts'
 import type { BatchRecord, LogQuery, LogRecord, PaymentRecord, ReceiptRecord, Store } from './store.ts'
@@ -15,6 +15,8 @@ export interface SqliteStoreOptions {
   answerMs?: number
   /** Batches whose receipts are kept after they were anchored. */
   keepBatches?: number
+  /** Told once that nothing can be written any more. */
+  onFailure?: (error: PeerHostError) => void
 }
 
 type Row = Record<string, string | number | bigint | Uint8Array | null>
@@ -78,12 +80,13 @@ export class SqliteStore implements Store {
   /** Reads; the thread behind #commits writes. */
   readonly #database: DatabaseSync
   readonly #commits: GroupCommit
-  readonly #options: Required<Omit<SqliteStoreOptions, 'file'>>
+  readonly #options: Required<Omit<SqliteStoreOptions, 'file' | 'onFailure'>>
   readonly #statements = new Map<string, StatementSync>()
   readonly #logBytes = new Map<string, number>()
   #closing: Promise<void> | undefined
 
-  constructor({ file, logBytes = 1024 * 1024, answerMs = 24 * 3_600_000, keepBatches = 100 }: SqliteStoreOptions) {
+  constructor(options: SqliteStoreOptions) {
+    const { file, logBytes = 1024 * 1024, answerMs = 24 * 3_600_000, keepBatches = 100, onFailure } = options
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
     this.#options = { logBytes, answerMs, keepBatches }
     this.#database = new DatabaseSync(file)
@@ -91,7 +94,7 @@ export class SqliteStore implements Store {
     this.#database.exec(SCHEMA)
     this.#database.prepare('INSERT OR IGNORE INTO meta VALUES (?, ?)').run('created', String(Date.now()))
     this.createdAt = Number(this.meta('created'))
-    this.#commits = new GroupCommit(file)
+    this.#commits = new GroupCommit(file, onFailure)
   }
 
   async reserve(payment: PaymentRecord): Promise<PaymentRecord | undefined> {

@@ -24,11 +24,11 @@ const remote = (status: number, template: string, hint: string): ErrorDescriptor
   kind: 'remote',
   status,
 })
-const internal = (template: string, hint: string): ErrorDescriptor => ({
+const internal = (template: string, hint: string, status = 500): ErrorDescriptor => ({
   template,
   hint,
   kind: 'internal',
-  status: 500,
+  status,
 })
 
 /** Every error of PeerHost, `PH_AREA_REASON`. docs/errors.md is generated from it. */
@@ -288,6 +288,11 @@ export const CATALOGUE = {
   ),
   PH_GATEWAY_RATE_LIMITED: user(429, 'Too many requests of this kind', 'Wait {seconds} s.'),
   PH_GATEWAY_STOPPING: remote(503, 'The gateway is stopping', 'Try again in a moment; nothing was charged.'),
+  PH_GATEWAY_STORE_FAILED: internal(
+    'The gateway cannot keep its promises: its database failed: {detail}',
+    'Mend the disk and start the gateway again: payments that were under way are finished or freed then.',
+    503,
+  ),
   PH_GATEWAY_UNREACHABLE: remote(
     503,
     'The gateway at {url} cannot be reached: {detail}',
