@@ -31,6 +31,8 @@ type Schema = Record<string, unknown> & { properties: Record<string, Schema>; ad
 
 export interface Serverless {
   serviceDir: string
+  /** Relative to serviceDir: `serverless.yml`. */
+  configurationFilename: string
   configurationInput: Loose
   processedInput: { commands: string[]; options: ServerlessOptions }
   classes: { Error: new (message: string, code: string) => Error }

@@ -210,9 +210,7 @@ test('where the sandbox does not work, workers prove what is deterministic', asy
   assert.match(refused.stdout + refused.stderr, /Function "roll" is not deterministic: .*x-rounds/)
 })
 
-test('serverless dev shows routes and requests, deploys what changes, and leaves no network behind', async (t) => {
-  const service = createService({
-    'serverless.yml': `service: watched
+const WATCHED = `service: watched
 provider: peerhost
 plugins: [serverless-peerhost]
 functions:
@@ -220,7 +218,11 @@ functions:
     handler: hello.handler
     memorySize: 128
     events: [httpApi: 'GET /hello']
-`,
+`
+
+test('serverless dev shows routes and requests, deploys what changes, and leaves no network behind', async (t) => {
+  const service = createService({
+    'serverless.yml': WATCHED,
     'hello.js': 'exports.handler = async () => { console.log("was asked"); return "one" }',
   })
   t.after(() => service.remove())
@@ -247,14 +249,44 @@ functions:
     }
   }
 
+  const edit = (text: string) => writeFileSync(join(service.dir, 'serverless.yml'), text)
+
   const [, url] = await said(/GET - (\S+)\s+hello, free/)
   assert.equal(await (await fetch(url!)).text(), 'one')
   await said(/ hello 200 [\d.]+ ms \w+\n {4}was asked/)
   writeFileSync(join(service.dir, 'hello.js'), 'exports.handler = async ( => 1')
   await said(/hello\.js:1:\d+: .*\(PH_BUNDLE_FAILED\)/)
+  // what cannot be bundled stays as it is, also where serverless.yml is applied meanwhile
+  edit(`${WATCHED}# edited\n`)
+  await said(/Nothing to deploy/)
+  assert.equal(await (await fetch(url!)).text(), 'one')
   writeFileSync(join(service.dir, 'hello.js'), 'exports.handler = async () => "two"')
   await said(/Deployed hello \(version 2\) in/)
   assert.equal(await (await fetch(url!)).text(), 'two')
+
+  // serverless.yml itself: a mistake, a price and another path, a function whose source comes later, and one less
+  const base = url!.replace(/\/hello$/, '')
+  edit(WATCHED.replace('[httpApi', '[[httpApi'))
+  await said(/Cannot parse "serverless\.yml"/)
+  edit(WATCHED.replace('128', '1'))
+  await said(/memorySize is "1".*\(PH_CONFIG_INVALID\)/)
+  assert.equal(await (await fetch(url!)).text(), 'two')
+  const priced = WATCHED.replace('GET /hello', 'GET /greeting').replace('128', '128\n    price: 0.002')
+  edit(priced)
+  await said(/Deployed hello \(version 3\)[\s\S]*GET - \S+\/greeting\s+hello, 0\.002 USDC/)
+  assert.equal((await fetch(`${base}/greeting`)).status, 402)
+  edit(`${priced}  late:\n    handler: late.handler\n    memorySize: 128\n    events: [httpApi: 'GET /late']\n`)
+  await said(/"late".*\(PH_CONFIG_HANDLER_NOT_FOUND\)/)
+  writeFileSync(
+    join(service.dir, 'late.ts'),
+    'export const handler = async () => { console.log("late too"); return 3 }',
+  )
+  await said(/Deployed late \(version 1\)[\s\S]*GET - \S+\/greeting\s+hello[^\n]*\n[^\n]*GET - \S+\/late\s+late, free/)
+  assert.equal(await (await fetch(`${base}/late`)).text(), '3')
+  await said(/ late 200 [\d.]+ ms \w+\n {4}late too/)
+  edit(priced)
+  await said(/Removed late/)
+  assert.equal((await fetch(`${base}/late`)).status, 404)
 
   const { pids } = JSON.parse(readFileSync(join(service.dir, '.peerhost/network.json'), 'utf8'))
   child.kill('SIGINT')

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { bundleFunctions } from './bundle-functions.ts'
-import { type WatchedBundle, watchFunctions } from './watch-functions.ts'
+import { FunctionWatcher, type WatchedBundle } from './watch-functions.ts'
 
 test('watched functions are bundled anew when a source changes, with the bytes of a fresh bundle, and others are left alone', async (t) => {
   const dir = realpathSync(mkdtempSync(path.join(tmpdir(), 'peerhost-watch-')))
@@ -25,7 +25,7 @@ test('watched functions are bundled anew when a source changes, with the bytes o
   ]
   const reports: WatchedBundle[][] = []
   let wake = () => {}
-  const watcher = await watchFunctions(dir, sources, (bundles) => {
+  const watcher = new FunctionWatcher(dir, sources, (bundles) => {
     reports.push(bundles)
     wake()
   })
@@ -61,4 +61,33 @@ test('watched functions are bundled anew when a source changes, with the bytes o
   assert.equal(('error' in broken! && (broken.error as { code: string }).code) || '', 'PH_BUNDLE_FAILED')
   write('c.js', 'exports.handler = () => 4')
   assert.deepEqual(digests(await next(4)), await fresh(['c']))
+
+  // a source that is gone, and is there again as another file
+  const codes = (bundles: WatchedBundle[]) =>
+    bundles.map((one) => [one.name, 'error' in one ? (one.error as { code: string }).code : 'ok'])
+  rmSync(path.join(dir, 'c.js'))
+  assert.deepEqual(codes(await next(5)), [['c', 'PH_CONFIG_HANDLER_NOT_FOUND']])
+  write('c.ts', 'export const handler = (): number => 5')
+  assert.deepEqual(digests(await next(6)), await fresh(['c']))
+
+  // several saves at once are one report
+  write('a.ts', 'export const handler = () => 1')
+  write('b.ts', 'export const handler = () => 2\nexport const second = () => 3')
+  write('c.ts', 'export const handler = () => 6')
+  assert.deepEqual(codes(await next(7)).sort(), [
+    ['a', 'ok'],
+    ['b', 'ok'],
+    ['b2', 'ok'],
+    ['c', 'ok'],
+  ])
+
+  // functions come, go, and get other handlers
+  const changed = [sources[0]!, { name: 'b', handler: 'b.second' }, { name: 'd', handler: 'd.handler' }]
+  watcher.update(changed)
+  assert.deepEqual(codes(await next(8)).sort(), [
+    ['b', 'ok'],
+    ['d', 'PH_CONFIG_HANDLER_NOT_FOUND'],
+  ])
+  write('d.js', 'exports.handler = () => 7')
+  assert.deepEqual(codes(await next(9)), [['d', 'ok']])
 })

@@ -15,6 +15,8 @@ export interface DeployOptions {
   steps: Steps
   /** Retire what is registered and not among the functions. Not where only some of a project are deployed. */
   retireOthers: boolean
+  /** Of these the registered ones stay, though they are not among the functions. */
+  keep?: ReadonlySet<string>
   /** Register also what has not changed. */
   force?: boolean
   /** Kept by who deploys again and again; else one is opened when it is needed. */
@@ -83,12 +85,12 @@ async function storeAndProve(
  */
 export async function deployService(connection: ChainConnection, options: DeployOptions): Promise<DeployResult> {
   const { owner, gateway, network, sender } = connection
-  const { project, functions, store, steps, retireOthers } = options
+  const { project, functions, store, steps, retireOthers, keep } = options
   const entries = functions.map(({ entry }) => entry)
   const { changed, unchanged, removed } = await steps.run('compare', 'Comparing with what is registered', async () => {
     const changes = await findChanges(connection, project, entries, await gateway.services(owner, project), store)
     const all = options.force ? { changed: entries, unchanged: [] } : changes
-    return { ...changes, ...all, removed: retireOthers ? changes.removed : [] }
+    return { ...changes, ...all, removed: retireOthers ? changes.removed.filter((name) => !keep?.has(name)) : [] }
   })
   const kept = unchanged.map(({ entry, version }): DeployedFunction => ({ entry, version, changed: false }))
   if (changed.length === 0 && removed.length === 0) return { functions: kept, removed }

@@ -45,11 +45,14 @@ function whenReady(child: ChildProcess): Promise<string> {
 
 /**
  * Starts `peerhost dev` for a service, its data in the service's `.peerhost`. It watches its parent, so that it never outlives
- * this process.
+ * this process. The signal stops it while it starts.
  *
  * @throws PH_DEV_START_FAILED
  */
-export async function startNetwork(serviceDir: string, port?: string): Promise<StartedNetwork> {
+export async function startNetwork(
+  serviceDir: string,
+  { port, signal }: { port?: string; signal: AbortSignal },
+): Promise<StartedNetwork> {
   const command = findCommand(serviceDir)
   if (!command)
     throw new PeerHostError('PH_DEV_START_FAILED', {
@@ -58,13 +61,19 @@ export async function startNetwork(serviceDir: string, port?: string): Promise<S
   const args = ['dev', '--json', '--data', path.join(serviceDir, '.peerhost'), ...(port ? ['--port', port] : [])]
   const child = spawn(process.execPath, [command, ...args], { cwd: serviceDir, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
-  const file = await whenReady(child)
-  return {
-    file,
-    ended,
-    async stop() {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
-      await ended
-    },
+  const stop = async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+    await ended
+  }
+  const cancel = () => void stop()
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    const file = await whenReady(child)
+    return { file, ended, stop }
+  } catch (error) {
+    await ended
+    throw error
+  } finally {
+    signal.removeEventListener('abort', cancel)
   }
 }
