@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, before, beforeEach, test } from 'node:test'
 import { createSender } from '@peerhost/chain'
 import { type Hex, testUsdcAbi } from '@peerhost/protocol'
 import { Interface, Signature, Wallet } from 'ethers'
-import { startTestNetwork, type TestNetwork } from '../testing/test-network.ts'
+import { startTestNetwork, type TestNetwork, until } from '../testing/test-network.ts'
 import { encodePayment, offerOf, signPayment, type TestOffer } from '../testing/x402.ts'
 
 let network: TestNetwork
@@ -150,6 +153,55 @@ test('a payer who spends the nonce elsewhere while the function runs gets no ans
   answer = async () => submitAsStranger(await sign({ nonce, to: Wallet.createRandom().address }))
   const { code } = await refusal(await pay(payment.header))
   assert.equal(code, 'PH_PAY_SETTLEMENT_FAILED')
+})
+
+/** Has the gateway's database refuse changes of a payment's state to this one, until the result is called. */
+function refuseState(state: string): () => void {
+  const { dataDir } = network.config
+  const file = readdirSync(dataDir).find((name) => name.endsWith('.sqlite'))!
+  const run = (sql: string) => {
+    const database = new DatabaseSync(join(dataDir, file))
+    database.exec(`PRAGMA busy_timeout=5000; ${sql}`)
+    database.close()
+  }
+  run(`CREATE TRIGGER refused BEFORE UPDATE ON payments WHEN new.state = '${state}'
+       BEGIN SELECT raise(ABORT, 'the disk is full'); END`)
+  return () => run('DROP TRIGGER refused')
+}
+
+test('a payment whose answer could not be kept is not charged, and free again without a restart', async () => {
+  const before = await network.usdcOf(network.payer.address)
+  const { header } = await sign()
+  const mend = refuseState('settling')
+  const failed = await pay(header)
+  mend()
+  assert.equal(failed.status, 503)
+  assert.equal((await failed.json()).code, 'PH_GATEWAY_STORE_FAILED')
+  assert.equal(await network.usdcOf(network.payer.address), before)
+  await until(async () => (await pay(header)).status === 200, 'the answer')
+  assert.equal(await network.usdcOf(network.payer.address), before - 1000n)
+})
+
+test('a payment that was charged and could not be recorded has its answer without a restart', async () => {
+  const before = await network.usdcOf(network.payer.address)
+  const { header } = await sign()
+  const mend = refuseState('settled')
+  assert.equal((await pay(header)).status, 503)
+  mend()
+  let answer: Response | undefined
+  await until(async () => {
+    answer = await pay(header)
+    return answer.status === 200
+  }, 'the answer')
+  assert.equal(await answer!.text(), 'run 1')
+  assert.ok(answer!.headers.get('peerhost-receipt'))
+  assert.equal(runs, 1)
+  assert.equal(await network.usdcOf(network.payer.address), before - 1000n)
+})
+
+test('an authorization without end pays as well', async () => {
+  const { header } = await sign({ validBefore: String(2n ** 256n - 1n) })
+  assert.equal((await pay(header)).status, 200)
 })
 
 test('sixty payments that arrive together are all settled', async () => {

@@ -51,6 +51,12 @@ export interface SettleResponse {
 }
 
 const RECONCILE_MS = 10_000
+/** Milliseconds until a payment whose end failed is looked at again for the first time. */
+const SOON_MS = 1_000
+/** Open payments that are looked after at once. */
+const AT_ONCE = 16
+/** Milliseconds past its end for which a payment is kept: a block's time may be behind this clock. */
+const LATE_MS = 120_000
 /** Milliseconds past its end that a used payment without a visible transaction is kept: the payer may also have cancelled it. */
 const UNKNOWN_MS = 24 * 3_600_000
 
@@ -109,21 +115,33 @@ export class Payments {
       state: 'reserved',
       binding,
       authorization: authorizationToJson(authorization),
-      expiresAt: Number(authorization.validBefore) * 1000,
+      expiresAt: Math.min(Number(authorization.validBefore) * 1000, Number.MAX_SAFE_INTEGER),
       createdAt: Date.now(),
     }
-    const first = await store.reserve(record)
-    if (!first) {
-      this.#active.add(ref)
-      return { ref, authorization, transaction }
+    if (this.#active.has(ref)) throw new PeerHostError('PH_PAY_IN_FLIGHT', {})
+    this.#active.add(ref) // before it is written: what is written and not worked on is freed
+    let first: PaymentRecord | undefined
+    try {
+      first = await store.reserve(record)
+    } catch (error) {
+      this.#active.delete(ref)
+      throw error
     }
+    if (!first) return { ref, authorization, transaction }
+    this.#active.delete(ref)
     return this.#known(first, binding, authorization, again) // it won the race
   }
 
   /** Frees a payment: nothing is charged, and it can be used again. */
   async release({ ref }: OpenPayment): Promise<void> {
-    await this.#context.store.release(ref)
-    this.#active.delete(ref)
+    try {
+      await this.#context.store.release(ref)
+    } catch (error) {
+      setTimeout(() => void this.#reconcile(), SOON_MS).unref()
+      throw error
+    } finally {
+      this.#active.delete(ref)
+    }
   }
 
   /**
@@ -139,6 +157,7 @@ export class Payments {
       return await this.#settled(ref, authorization, transaction, call)
     } catch (error) {
       if (isPeerHostError(error, 'PH_PAY_SETTLEMENT_FAILED')) await store.release(ref)
+      else setTimeout(() => void this.#reconcile(), SOON_MS).unref()
       throw error
     } finally {
       this.#active.delete(ref)
@@ -170,10 +189,8 @@ export class Payments {
     }
   }
 
-  /** Finishes or frees what a former run left open, then looks now and then for payments whose outcome was unknown. */
+  /** Finishes or frees what a former run left open, then looks now and then for what this one could not end. */
   async start(): Promise<void> {
-    for (const { ref, state } of this.#context.store.openPayments())
-      if (state === 'reserved') await this.#context.store.release(ref)
     await this.#reconcile()
     const next = () => {
       if (this.#stopped) return
@@ -241,7 +258,10 @@ export class Payments {
       const error = toPeerHostError(cause)
       const state = await token.stateOf(authorization).catch(() => undefined)
       if (state?.used && state.transaction) return state.transaction // a stranger was faster
-      const isFinal = error.code === 'PH_CHAIN_REVERTED' || error.code === 'PH_CHAIN_NO_FUNDS'
+      // Used by what the node does not show, or unknown: the money may have come after all.
+      const isKnown = state !== undefined && (!state.used || state.isElsewhere === true)
+      const isRefused = error.code === 'PH_CHAIN_REVERTED' || error.code === 'PH_CHAIN_NO_FUNDS'
+      const isFinal = isKnown && isRefused
       log(isFinal ? 'warning' : 'error', 'payment not settled', { code: error.code, message: error.message })
       throw isFinal
         ? new PeerHostError('PH_PAY_SETTLEMENT_FAILED', { reason: error.message }, { cause })
@@ -264,14 +284,23 @@ export class Payments {
   }
 
   async #finishOpen(): Promise<void> {
-    for (const record of this.#context.store.openPayments()) {
-      if (this.#stopped) return
-      if (record.state !== 'settling' || this.#active.has(record.ref)) continue
-      await this.#finish(record).catch((error) => {
-        const { code, message } = toPeerHostError(error)
-        this.#context.log('warning', 'payment still open', { ref: record.ref, code, message })
-      })
+    if (this.#stopped) return
+    const { store, log } = this.#context
+    const open = store.openPayments().map(({ ref }) => ref)
+    const next = async (): Promise<void> => {
+      for (let ref = open.shift(); ref !== undefined && !this.#stopped; ref = open.shift()) {
+        const record = store.payment(ref) // as it is now: others may have waited long
+        if (!record || this.#active.has(ref)) continue
+        try {
+          if (record.state === 'reserved') await store.release(ref)
+          else if (record.state === 'settling') await this.#finish(record)
+        } catch (error) {
+          const { code, message } = toPeerHostError(error)
+          log('warning', 'payment still open', { ref, code, message })
+        }
+      }
     }
+    await Promise.all(Array.from({ length: AT_ONCE }, next))
   }
 
   /** A transaction may be out: the chain says, or sending it again decides. */
@@ -281,9 +310,11 @@ export class Payments {
     const state = await token.stateOf(authorization)
     let transaction = state.used ? state.transaction : undefined
     // Used, by a transaction that the node does not show (yet): the money may have come, so its answer is kept.
-    if (state.used && !transaction && Date.now() < record.expiresAt + UNKNOWN_MS)
+    if (state.used && !transaction && !state.isElsewhere && Date.now() < record.expiresAt + UNKNOWN_MS)
       throw new PeerHostError('PH_PAY_PENDING', {})
-    if (!state.used && record.expiresAt > Date.now()) {
+    if (!state.used && record.expiresAt <= Date.now() && Date.now() < record.expiresAt + LATE_MS)
+      throw new PeerHostError('PH_PAY_PENDING', {})
+    if (!state.used && Date.now() < record.expiresAt) {
       transaction = await this.#charge(authorization).catch((error) => {
         if (isPeerHostError(error, 'PH_PAY_SETTLEMENT_FAILED')) return undefined
         throw error

@@ -11,7 +11,10 @@ export interface CreateTokenOptions {
 }
 
 /** What was found out about an authorization on the chain. */
-export type ChainState = { used: false } | { used: true; transaction?: Hex; blockTime?: number }
+export type ChainState =
+  | { used: false }
+  /** `isElsewhere`: it was cancelled, or its money went to somebody else. Nothing but `used`: the node does not show why. */
+  | { used: true; transaction?: Hex; blockTime?: number; isElsewhere?: true }
 
 /** The USDC contract, as far as payments need it. */
 export interface Token {
@@ -29,6 +32,8 @@ const GET_STATE = '0xe94a0102'
 const GET_DOMAIN = '0x3644e515'
 const GET_BALANCE = '0x70a08231'
 const AUTHORIZATION_USED = '0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5'
+/** AuthorizationCanceled(address,bytes32) */
+const AUTHORIZATION_CANCELED = '0x1cdd46ff242716cdaa72d159d339a485b3438398348d68f09d7c8c0a59353d81'
 const TRANSFER = '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef'
 /** Enough for USDC behind its proxy and a payee that never held any; not estimated, which would cost a round trip. */
 const TRANSFER_GAS = 200_000n
@@ -128,11 +133,13 @@ export async function createToken({ provider, sender, network }: CreateTokenOpti
       const found = await ask<Log[]>('eth_getLogs', [
         {
           address,
-          topics: [AUTHORIZATION_USED, `0x${pad(from)}`, nonce],
+          topics: [[AUTHORIZATION_USED, AUTHORIZATION_CANCELED], `0x${pad(from)}`, nonce],
           fromBlock: `0x${first.toString(16)}`,
           toBlock: 'latest',
         },
       ])
+      if (found.some(({ topics }) => topics[0] === AUTHORIZATION_CANCELED)) return { used, isElsewhere: true }
+      let isElsewhere: true | undefined
       for (const { transactionHash, blockNumber } of found) {
         const receipt = await ask<{ logs: Log[] } | null>('eth_getTransactionReceipt', [transactionHash])
         const logs = (receipt?.logs ?? []).filter((log) => log.address.toLowerCase() === address)
@@ -146,11 +153,14 @@ export async function createToken({ provider, sender, network }: CreateTokenOpti
           transfer?.topics[1] === `0x${pad(from)}` &&
           transfer.topics[2] === `0x${pad(to)}` &&
           BigInt(transfer.data) === value
-        if (!isOurs) continue
+        if (!isOurs) {
+          if (receipt) isElsewhere = true
+          continue
+        }
         const block = await ask<{ timestamp: Hex } | null>('eth_getBlockByNumber', [blockNumber, false])
         return { used, transaction: transactionHash, blockTime: Number(block?.timestamp ?? 0) }
       }
-      return { used }
+      return { used, isElsewhere }
     },
 
     submit(authorization) {

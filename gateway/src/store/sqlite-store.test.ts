@@ -47,6 +47,19 @@ test('a payment goes its way once, and only forwards', async () => {
   await store.close()
 })
 
+test('the answer of an authorization without end is forgotten, but not that it was used', async () => {
+  const store = open()
+  await store.reserve({ ...payment(1), expiresAt: Number.MAX_SAFE_INTEGER })
+  await store.settling(hash(1), Uint8Array.of(1))
+  await store.settled(hash(1), hash(2), Uint8Array.of(2), receipt(3))
+  await store.prune(Date.now())
+  assert.ok(store.payment(hash(1))!.answer)
+  await store.prune(Date.now() + 3 * 24 * 3_600_000)
+  assert.equal(store.payment(hash(1))!.state, 'settled')
+  assert.equal(store.payment(hash(1))!.answer, undefined)
+  await store.close()
+})
+
 test('what was written is there after the file is opened again', async () => {
   const file = join(folder, 'again.sqlite')
   const store = open(file)

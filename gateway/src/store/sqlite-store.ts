@@ -267,6 +267,11 @@ export class SqliteStore implements Store {
         now - this.#options.answerMs,
         now - 3_600_000,
       ],
+      // Some authorizations never end: their answers need not be kept as long.
+      [
+        "UPDATE payments SET answer = NULL WHERE state IN ('settled', 'delivered') AND created_at < ? AND answer IS NOT NULL",
+        now - this.#options.answerMs,
+      ],
       [
         'DELETE FROM receipts WHERE batch_index < (SELECT max(batch_index) FROM batches WHERE anchored = 1) - ?',
         this.#options.keepBatches,
