@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0xf97d848de25d8647b7d1896dcf5509f6f2bf12aa0517f21a213ae0fd46b8a22d',
-  arm64: '0x6041762ed599bc7d7688756c1b81e6d8390271bbd54a2e47ef7ae5966006760f',
+  x64: '0xee42454c23d92df7e5bed73c2d62ba7620fe3d58566589cc6909cf156b177b4f',
+  arm64: '0xef37b2afd9d7cc40a3ab5755550a1891e8b1527956492035ed06d36258f7c346',
 }
 
 /** The runtime that a deploy registers functions for. */

@@ -5,7 +5,8 @@
 //
 // A bundle loaded in the zygote may have replaced any built-in: an array's iterator that yields nothing would leave every
 // descriptor shared. So what runs between the load and the child's last filter uses natives, indices and own properties
-// only, on values that are made here, and every native that fails ends the process.
+// only, on values that are made here, and every native that fails ends the process. So does an exception, such as of a stack
+// that the load has used up: what goes on after it would go on in a child that shares everything.
 const { pbkdf2 } = require('node:crypto')
 const { promisify } = require('node:util')
 const native = require('./natives.cjs')
@@ -31,6 +32,9 @@ const O_CLOEXEC = 0o2000000,
 const THREAD_POOL_SIZE = 4,
   MAX_PROCESSES = 64
 const NATIVE_FAILED = 71
+/** Calls within calls that there must be room for behind a load: many times what the harness takes. */
+const STACK_DEPTH = 1000
+const { exit } = native
 
 const statusByte = Buffer.alloc(1),
   orderByte = Buffer.alloc(1),
@@ -83,6 +87,11 @@ function hideModules() {
   process.mainModule = undefined
 }
 
+/** Runs microtasks: a load would have the harness go on within the load's own calls, and at the end of the stack. */
+function refuseNestedTurns() {
+  delete process._tickCallback
+}
+
 /** The engine's flags are those of the command line: with its checks off, WebAssembly reads outside its memory. */
 function refuseEngineFlags() {
   require('node:v8').setFlagsFromString = function setFlagsFromString() {
@@ -103,12 +112,18 @@ async function getReady() {
   await rehearse(becomeExecution, execute)
   openSignalPipes()
   await startThreadPool()
+  refuseNestedTurns()
   refuseEngineFlags()
   native.sealKoffi()
   hideModules()
   must(native.setrlimit(RLIMIT_NPROC, runLimit))
   native.installFilter(zygoteFilter)
   shrinkHeap()
+}
+
+/** Throws where the stack does not reach. */
+function needStack(depth) {
+  if (depth > 0) needStack(depth - 1)
 }
 
 /** The order that ends the blank state: what to run, and where to fork. */
@@ -241,10 +256,15 @@ async function main() {
   if (order.forkPoint === 'loaded') {
     must(native.setrlimit(RLIMIT_NPROC, loadLimit)) // no thread in the zygote: it could do its work and end unseen
     loaded = await loadFunction(order, runtime)
-    must(native.setrlimit(RLIMIT_NPROC, runLimit)) // with no await from here to the last filter
   }
-  forkUntilChild()
-  becomeExecution(descriptors)
+  try {
+    needStack(STACK_DEPTH) // here, where nobody has forked yet
+    must(native.setrlimit(RLIMIT_NPROC, runLimit)) // with no await from here to the last filter
+    forkUntilChild()
+    becomeExecution(descriptors)
+  } catch {
+    exit(NATIVE_FAILED) // from this function itself: there may be no room for another call
+  }
   if (!loaded) waitUntilAccepted()
   await execute(loaded ?? (await loadInChild(order, runtime)), deterministic)
 }
