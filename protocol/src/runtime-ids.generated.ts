@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0xee42454c23d92df7e5bed73c2d62ba7620fe3d58566589cc6909cf156b177b4f',
-  arm64: '0xef37b2afd9d7cc40a3ab5755550a1891e8b1527956492035ed06d36258f7c346',
+  x64: '0x3360ebdc7dd9723c875f5d45d649282c2a5c8f505f3f0f5cb15c9806c721ce28',
+  arm64: '0xf45dad8570f4672c75ad1fae2a35e3e196e872d9e8ce3b695597abf034468343',
 }
 
 /** The runtime that a deploy registers functions for. */
