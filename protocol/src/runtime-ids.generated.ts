@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x3360ebdc7dd9723c875f5d45d649282c2a5c8f505f3f0f5cb15c9806c721ce28',
-  arm64: '0xf45dad8570f4672c75ad1fae2a35e3e196e872d9e8ce3b695597abf034468343',
+  x64: '0x0c8335e4a76fc39035aa5fa6851f664df6e436778aadd0d180b367ec85b63614',
+  arm64: '0x19182634f57606cb66bba494cb3ae5ff25c35361b7a316ca5af2bc06e2f0e139',
 }
 
 /** The runtime that a deploy registers functions for. */

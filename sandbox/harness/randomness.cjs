@@ -6,6 +6,12 @@ const crypto = require('node:crypto')
 const { randomFillSync } = crypto
 const originalUUID = crypto.randomUUID
 const originalInt = crypto.randomInt
+let drawInteger = originalInt
+
+// Node's fetch keeps the function that it finds here when it is first used, and names the parts of forms by it.
+crypto.randomInt = function randomInt(min, max, callback) {
+  return drawInteger(min, max, callback)
+}
 
 const UUIDS_KEPT = 128 // by Node; after as many calls all of them are new
 const SIZE = 1024
@@ -52,7 +58,7 @@ function below(range) {
   }
 }
 
-function randomInt(min, max, callback) {
+function randomInteger(min, max, callback) {
   const minGiven = max !== undefined && typeof max !== 'function'
   const done = minGiven ? callback : max
   const low = minGiven ? min : 0,
@@ -74,7 +80,7 @@ function replaceRandomness() {
     return randomNumber()
   }
   crypto.randomUUID = randomUUID
-  crypto.randomInt = randomInt
+  drawInteger = randomInteger
   Object.defineProperty(Object.getPrototypeOf(crypto.webcrypto), 'randomUUID', {
     value: function randomUUID() {
       return uuid()
@@ -96,4 +102,9 @@ function refreshRandomness() {
   if (nodeKeptSome) for (let i = 0; i < UUIDS_KEPT; i++) originalUUID()
 }
 
-module.exports = { replaceRandomness, refreshRandomness }
+/** `draw` stands for crypto.randomInt from now on, also where Node itself calls it. */
+function drawIntegersBy(draw) {
+  drawInteger = draw
+}
+
+module.exports = { replaceRandomness, refreshRandomness, drawIntegersBy, originalInt }

@@ -200,6 +200,18 @@ function installHttpDate() {
   })
 }
 
+/** `recordDelta` records the nanoseconds since its last call; a histogram holds no zero. */
+function installHistograms() {
+  const prototype = Object.getPrototypeOf(perfHooks.createHistogram())
+  const { record } = prototype
+  const calls = new WeakMap()
+  replace(prototype, 'recordDelta', function () {
+    const last = calls.get(this)
+    calls.set(this, state.elapsed)
+    if (last !== undefined) apply(record, this, [Math.max(1, Math.round((state.elapsed - last) * 1e6))])
+  })
+}
+
 /** Atomics.wait sleeps for real; nobody else can wake the only thread, so the clock moves instead. */
 function installAtomics() {
   const { wait } = Atomics
@@ -220,8 +232,9 @@ function install() {
   installPerformance()
   installEvents()
   installFile()
+  installHistograms()
   installHttpDate()
   installAtomics()
 }
 
-module.exports = { install, now, elapsed, set, advanceTo }
+module.exports = { install, now, elapsed, set, advanceTo, standIn }

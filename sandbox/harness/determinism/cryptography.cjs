@@ -4,6 +4,9 @@
 // inside OpenSSL, where no seed reaches, is refused rather than left to differ.
 
 const crypto = require('node:crypto')
+const tls = require('node:tls')
+const { promisify } = require('node:util')
+const { drawIntegersBy, originalInt: realRandomInt } = require('../randomness.cjs')
 const clock = require('./clock.cjs')
 const { fill, random, below } = require('./generator.cjs')
 const { replace, refuse, NotDeterministicError } = require('./replace.cjs')
@@ -27,7 +30,7 @@ const later = (callback, ...results) => setImmediate(callback, ...results)
 
 // ---- bytes and integers
 
-const { randomBytes: realRandomBytes, randomFillSync: realRandomFillSync, randomInt: realRandomInt } = crypto
+const { randomBytes: realRandomBytes, randomFillSync: realRandomFillSync } = crypto
 
 function randomBytes(size, callback) {
   if (callback !== undefined && typeof callback !== 'function') return realRandomBytes(size, callback) // throws
@@ -88,6 +91,7 @@ function installNumbers() {
   replace(crypto, 'randomFillSync', randomFillSync)
   replace(crypto, 'randomFill', randomFill)
   replace(crypto, 'randomInt', randomInt)
+  drawIntegersBy(randomInt)
   replace(crypto, 'randomUUID', randomUUID)
   replace(crypto, 'randomUUIDv7', randomUUIDv7)
   for (const alias of ['pseudoRandomBytes', 'prng', 'rng']) replace(crypto, alias, randomBytes)
@@ -123,6 +127,8 @@ const PKCS8_HEAD = {
   x25519: Buffer.from('302e020100300506032b656e04220420', 'hex'),
 }
 
+const SAMPLE_KEY = Buffer.concat([PKCS8_HEAD.ed25519, Buffer.alloc(32)])
+
 function generateKeyPairSync(type, options = {}) {
   const head = PKCS8_HEAD[type]
   if (head === undefined) throw new NotDeterministicError(`crypto.generateKeyPair('${type}')`)
@@ -141,6 +147,9 @@ function generateKeyPair(type, options, callback) {
   const { publicKey, privateKey } = generateKeyPairSync(type, options)
   later(callback, null, publicKey, privateKey)
 }
+Object.defineProperty(generateKeyPair, promisify.custom, {
+  value: async (type, options) => generateKeyPairSync(type, options),
+})
 
 const SYMMETRIC = ['AES-CBC', 'AES-CTR', 'AES-GCM', 'AES-KW', 'AES-OCB', 'HMAC']
 const algorithmName = (algorithm) => String(algorithm?.name ?? algorithm).toUpperCase()
@@ -215,6 +224,14 @@ function installOperations() {
   })
   refuse(crypto, 'encapsulate', 'crypto.encapsulate')
 
+  // Salt and initialisation vector of an encrypted key are drawn inside OpenSSL.
+  const privateKeys = Object.getPrototypeOf(createPrivateKey({ key: SAMPLE_KEY, format: 'der', type: 'pkcs8' }))
+  const { export: exportKey } = privateKeys
+  replace(privateKeys, 'export', function (options) {
+    if (options?.cipher !== undefined) throw new NotDeterministicError('KeyObject.export with a cipher')
+    return apply(exportKey, this, [options])
+  })
+
   const RANDOM_WITHIN = {
     sign: (name) => !['HMAC', 'ED25519', 'ED448', 'RSASSA-PKCS1-V1_5', 'KMAC128', 'KMAC256'].includes(name),
     encrypt: (name) => name === 'RSA-OAEP',
@@ -236,10 +253,20 @@ function installOperations() {
   }
 }
 
+// ---- TLS: everything a handshake makes is drawn inside OpenSSL; only what would show it is refused
+
+const HANDSHAKE = ['getFinished', 'getPeerFinished', 'getSession', 'getTLSTicket', 'exportKeyingMaterial']
+
+function installTls() {
+  refuse(tls.Server.prototype, 'getTicketKeys', 'tls.Server.getTicketKeys')
+  for (const name of HANDSHAKE) refuse(tls.TLSSocket.prototype, name, `tls.TLSSocket.${name}`)
+}
+
 function install() {
   installNumbers()
   installKeys()
   installOperations()
+  installTls()
 }
 
 module.exports = { install }

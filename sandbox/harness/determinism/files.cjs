@@ -5,6 +5,7 @@ const fs = require('node:fs')
 const clock = require('./clock.cjs')
 const { below } = require('./generator.cjs')
 const { replace, refuse } = require('./replace.cjs')
+const { setImmediate } = require('./timers.cjs')
 
 const { apply } = Reflect
 const TIMES = ['atime', 'mtime', 'ctime', 'birthtime']
@@ -21,7 +22,13 @@ function numberOf(inode) {
   return inodes.get(key)
 }
 
-/** Every file was made and changed when the clock was last set. */
+const BLOCK_SIZE = 4096
+const BLOCK_UNITS = BLOCK_SIZE / 512
+
+/**
+ * Every file was made and changed when the clock was last set, and takes whole blocks. What a folder's size and its number
+ * of links mean differs from one file system to the next.
+ */
 function disguise(stats) {
   if (stats === undefined) return undefined
   const big = typeof stats.ino === 'bigint'
@@ -32,6 +39,13 @@ function disguise(stats) {
   }
   stats.ino = big ? BigInt(numberOf(stats.ino)) : numberOf(stats.ino)
   stats.dev = big ? 1n : 1
+  if (stats.isDirectory()) {
+    stats.size = big ? BigInt(BLOCK_SIZE) : BLOCK_SIZE
+    stats.nlink = big ? 1n : 1
+  }
+  const blocks = Math.ceil(Number(stats.size) / BLOCK_SIZE) * BLOCK_UNITS
+  stats.blksize = big ? BigInt(BLOCK_SIZE) : BLOCK_SIZE
+  stats.blocks = big ? BigInt(blocks) : blocks
   return stats
 }
 
@@ -68,7 +82,45 @@ function installStats() {
   })
   for (const name of ['statfs', 'statfsSync']) refuse(fs, name, `fs.${name}`)
   refuse(fs.promises, 'statfs', 'fs.promises.statfs')
-  refuse(fs, 'watchFile', 'fs.watchFile')
+  for (const name of ['watch', 'watchFile']) refuse(fs, name, `fs.${name}`)
+  refuse(fs.promises, 'watch', 'fs.promises.watch')
+}
+
+const byName = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
+
+/** A folder read entry by entry comes in its file system's order: here by name, as `readdir` has it. */
+function installFolders() {
+  const prototype = fs.Dir.prototype
+  const { readSync } = prototype
+  const entries = new WeakMap()
+  const nextOf = (folder) => {
+    if (!entries.has(folder)) {
+      const all = []
+      for (let entry = apply(readSync, folder, []); entry !== null; entry = apply(readSync, folder, [])) all.push(entry)
+      entries.set(folder, all.sort(byName))
+    }
+    return entries.get(folder).shift() ?? null
+  }
+  replace(prototype, 'readSync', function () {
+    return nextOf(this)
+  })
+  replace(prototype, 'read', function (callback) {
+    if (callback === undefined) return new Promise((resolve) => resolve(nextOf(this)))
+    try {
+      setImmediate(callback, null, nextOf(this))
+    } catch (error) {
+      setImmediate(callback, error)
+    }
+  })
+  async function* entriesOf() {
+    try {
+      for (let entry = nextOf(this); entry !== null; entry = nextOf(this)) yield entry
+    } finally {
+      await this.close()
+    }
+  }
+  replace(prototype, 'entries', entriesOf)
+  replace(prototype, Symbol.asyncIterator, entriesOf)
 }
 
 function temporaryName(prefix) {
@@ -111,6 +163,7 @@ function mkdtemp(prefix, options, callback) {
 
 function install() {
   installStats()
+  installFolders()
   replace(fs, 'mkdtempSync', mkdtempSync)
   replace(fs, 'mkdtemp', mkdtemp)
   replace(fs.promises, 'mkdtemp', mkdtempPromise)

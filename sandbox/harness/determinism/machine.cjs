@@ -28,6 +28,16 @@ const HEAP_STATISTICS = {
   external_memory: MB,
   total_allocated_bytes: HEAP_USED,
 }
+const LOOKS_INSIDE = [
+  'getCppHeapStatistics',
+  'getHeapSnapshot',
+  'writeHeapSnapshot',
+  'setHeapSnapshotNearHeapLimit',
+  'queryObjects',
+  'startCpuProfile',
+  'startHeapProfile',
+  'GCProfiler',
+]
 const RESOURCES = {
   userCPUTime: 0,
   systemCPUTime: 0,
@@ -95,9 +105,8 @@ function installEngine() {
     cpu_profiler_metadata_size: 0,
   }
   replace(v8, 'getHeapCodeStatistics', () => ({ ...code }))
-  for (const name of ['getCppHeapStatistics', 'getHeapSnapshot', 'writeHeapSnapshot', 'queryObjects', 'GCProfiler']) {
-    refuse(v8, name, `v8.${name}`)
-  }
+  replace(v8, 'cachedDataVersionTag', () => 0) // tells the processor's features
+  for (const name of LOOKS_INSIDE) refuse(v8, name, `v8.${name}`)
 
   // When an object is collected is the machine's business: as if it never happened within one execution.
   class EternalRef {

@@ -1,15 +1,17 @@
 'use strict'
 // Other realms, threads, processes and engines have clocks and randomness of their own: refused, by name.
 
-const { refuse } = require('./replace.cjs')
+const { standIn } = require('./clock.cjs')
+const { replace, refuse, NotDeterministicError } = require('./replace.cjs')
 
 const REFUSED = {
-  vm: ['createContext', 'runInContext', 'runInNewContext'],
+  vm: ['createContext', 'runInContext', 'runInNewContext', 'measureMemory'],
   worker_threads: ['Worker'],
   child_process: ['exec', 'execFile', 'execFileSync', 'execSync', 'fork', 'spawn', 'spawnSync'],
   cluster: ['fork'],
   wasi: ['WASI'],
   sqlite: ['DatabaseSync'],
+  http2: ['createServer', 'createSecureServer', 'performServerHandshake'],
 }
 
 /** Loaded ahead of time, and without the warning that some of them are experimental: nobody has used them yet. */
@@ -24,12 +26,36 @@ function load() {
 
 const modules = load()
 
+// Node itself makes a realm at the first release of a lock on a web stream, by the function that is refused below.
+new ReadableStream().getReader().releaseLock()
+
+/** V8's compiled code holds its flags, the processor's features and a hash. */
+function refuseCompiledCode(vm) {
+  const check = (options) => {
+    if (options?.produceCachedData) throw new NotDeterministicError('vm.Script with produceCachedData')
+  }
+  refuse(Object.getPrototypeOf(vm.Script.prototype), 'createCachedData', 'vm.Script.createCachedData')
+  const { Script: RealScript, compileFunction } = vm
+  function Script(code, options) {
+    if (new.target === undefined) return RealScript(code, options) // throws
+    check(options)
+    return Reflect.construct(RealScript, [code, options], new.target)
+  }
+  standIn(RealScript, Script)
+  replace(vm, 'Script', Script)
+  replace(vm, 'compileFunction', (code, parameters, options) => {
+    check(options)
+    return compileFunction(code, parameters, options)
+  })
+}
+
 function install() {
   for (const id of Object.keys(REFUSED)) {
     for (const name of REFUSED[id]) refuse(modules[id], name, `${id}.${name}`)
   }
   const script = modules.vm.Script.prototype
   for (const name of ['runInContext', 'runInNewContext']) refuse(script, name, `vm.Script.${name}`)
+  refuseCompiledCode(modules.vm)
   refuse(URL, 'createObjectURL', 'URL.createObjectURL')
 }
 

@@ -9,6 +9,7 @@ const { AsyncResource } = require('node:async_hooks')
 const timers = require('node:timers')
 const timersPromises = require('node:timers/promises')
 const { promisify, inspect } = require('node:util')
+const { unseen } = require('./async-ids.cjs')
 const clock = require('./clock.cjs')
 const loop = require('./loop.cjs')
 const { replace } = require('./replace.cjs')
@@ -35,7 +36,7 @@ let seenEvents = -1
 
 function watch(pause) {
   const byTimer = pause || referenced === 0 // an unreferenced immediate would not run while the loop blocks
-  watcher = byTimer ? realSetTimeout(look, RECHECK_MS) : realSetImmediate(look)
+  watcher = unseen(() => (byTimer ? realSetTimeout(look, RECHECK_MS) : realSetImmediate(look)))
   if (referenced === 0) watcher.unref()
 }
 
@@ -339,4 +340,4 @@ function install() {
   })
 }
 
-module.exports = { install, setImmediate }
+module.exports = { install, setImmediate, clearImmediate }

@@ -50,12 +50,14 @@ const BUNDLES = {
     `import crypto from 'node:crypto'; import fs from 'node:fs'; import os from 'node:os'\n`,
   ),
   race: `${REQUIRES}
+    const net = require('node:net')
     exports.handler = async () => {
-      const { port1, port2 } = new MessageChannel()
       let rounds = 0, done = false
-      port1.on('message', () => port1.postMessage(0)); port2.on('message', () => { rounds++; if (!done) port2.postMessage(0) })
-      await new Promise((resolve) => { crypto.pbkdf2('a', 'b', 50000, 8, 'sha1', resolve); port2.postMessage(0) })
-      done = true; port1.close()
+      const server = net.createServer((socket) => socket.on('data', (bytes) => socket.write(bytes)))
+      await new Promise((resolve) => server.listen('/tmp/s', resolve))
+      const client = net.connect('/tmp/s').on('data', (bytes) => { rounds++; if (!done) client.write(bytes) })
+      await new Promise((resolve) => { crypto.pbkdf2('a', 'b', 50000, 8, 'sha1', resolve); client.write('x') })
+      done = true; client.destroy(); server.close()
       return { statusCode: 200, headers: { 'x-rounds': String(rounds) }, body: 'x' }
     }`,
   refused: `exports.handler = async () => ({ statusCode: 200, body: require('node:vm').runInNewContext('String(Date.now())') })`,
