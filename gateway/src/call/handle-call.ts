@@ -14,7 +14,7 @@ import type { Context } from '../context.ts'
 import { readBody } from '../http/read-body.ts'
 import type { FunctionTarget } from '../http/request-target.ts'
 import { errorBody, sendError, sendJson } from '../http/send-json.ts'
-import { sourceAddress } from '../http/source-address.ts'
+import { callerOf, sourceAddress } from '../http/source-address.ts'
 import { type ExactPayment, readPayment } from '../pay/authorization.ts'
 import { paymentRequired, toHeader } from '../pay/offer.ts'
 import { describeProject } from '../routes/openapi.ts'
@@ -105,7 +105,7 @@ async function answerFree(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  context.freeCalls.take(sourceAddress(req, context.isTrustedProxy))
+  context.freeCalls.take(callerOf(sourceAddress(req, context.isTrustedProxy)))
   const stream = ResponseStream.of(req, res)
   try {
     const performed = await performFree(context, call, stream)

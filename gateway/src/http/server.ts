@@ -6,6 +6,7 @@ import { handleCall } from '../call/handle-call.ts'
 import type { Context } from '../context.ts'
 import { firstSegment, functionTarget, parseTarget } from './request-target.ts'
 import { sendError } from './send-json.ts'
+import { callerOf, sourceAddress } from './source-address.ts'
 
 type OwnRoutes = (req: IncomingMessage, res: ServerResponse) => void
 
@@ -71,7 +72,11 @@ export function createHttpServer(context: Context, ownRoutes: OwnRoutes): Gatewa
     socket.on('error', () => socket.destroy())
     if (parseTarget(req.url ?? '/').rawPath !== '/ws')
       return void socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
-    workers.handleUpgrade(req, socket, head, (webSocket) => void context.pool.admit(webSocket, socket))
+    const { pool, isTrustedProxy } = context
+    const source = callerOf(sourceAddress(req, isTrustedProxy))
+    if (!pool.mayIntroduce(source))
+      return void socket.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+    workers.handleUpgrade(req, socket, head, (webSocket) => void pool.admit(webSocket, socket, source))
   })
   context.metrics.gauge('requests_in_flight', 'Calls of functions under way', () => inFlight.count)
   return {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
 import { test } from 'node:test'
-import { canonicalAddress, sourceAddress, trustedProxies } from './source-address.ts'
+import { callerOf, canonicalAddress, sourceAddress, trustedProxies } from './source-address.ts'
 
 const request = (remoteAddress: string, forwarded?: string) =>
   ({ socket: { remoteAddress }, headers: { 'x-forwarded-for': forwarded } }) as unknown as IncomingMessage
@@ -21,4 +21,13 @@ test('x-forwarded-for counts only from a trusted proxy, and only up to the first
   assert.equal(sourceAddress(request('198.51.100.1', '192.0.2.1'), some), '198.51.100.1')
   assert.equal(sourceAddress(request('127.0.0.1', '6.6.6.6, 192.0.2.1, 10.1.1.1'), some), '192.0.2.1')
   assert.equal(sourceAddress(request('127.0.0.1', 'rubbish'), some), '127.0.0.1')
+})
+
+test('a caller is an address, of IPv6 the network that one subscriber has all of', () => {
+  assert.equal(callerOf('192.0.2.1'), '192.0.2.1')
+  assert.equal(callerOf('2001:db8:1:2:3:4:5:6'), '2001:db8:1:2::/64')
+  assert.equal(callerOf('2001:db8:1:2::9'), '2001:db8:1:2::/64')
+  assert.equal(callerOf('2001:db8::1'), '2001:db8:0:0::/64')
+  assert.equal(callerOf('2001:db8:0:1::'), '2001:db8:0:1::/64')
+  assert.equal(callerOf('::1'), '0:0:0:0::/64')
 })

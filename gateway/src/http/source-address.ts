@@ -15,6 +15,18 @@ export function canonicalAddress(text: string): string | undefined {
   return new URL(`http://[${address}]`).hostname.slice(1, -1) // WHATWG writes IPv6 by RFC 5952
 }
 
+/** Who counts as one caller: an IPv6 address's /64, which one subscriber has all of; else the address. Takes canonical ones. */
+export function callerOf(address: string): string {
+  if (isIP(address) !== 6) return address
+  const [start = '', end] = address.split('::')
+  const groups = start === '' ? [] : start.split(':')
+  if (end !== undefined) {
+    const last = end === '' ? 0 : end.split(':').length
+    while (groups.length + last < 8) groups.push('0')
+  }
+  return `${groups.slice(0, 4).join(':')}::/64`
+}
+
 /** Makes a list of proxies of addresses and CIDR ranges. */
 export function trustedProxies(entries: readonly string[]): (address: string) => boolean {
   const list = new BlockList()

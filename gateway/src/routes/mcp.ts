@@ -6,7 +6,7 @@ import type { Context } from '../context.ts'
 import { jsonBody } from '../http/json-body.ts'
 import { readBody } from '../http/read-body.ts'
 import { errorBody, sendJson } from '../http/send-json.ts'
-import { sourceAddress } from '../http/source-address.ts'
+import { callerOf, sourceAddress } from '../http/source-address.ts'
 import { readPaymentObject } from '../pay/authorization.ts'
 import { paymentRequired } from '../pay/offer.ts'
 import type { Project, ServedFunction } from '../routing/project-catalogue.ts'
@@ -99,7 +99,7 @@ async function callTool(context: Context, req: Request, res: Response, params: R
   const meta = (params._meta ?? {}) as Record<string, unknown>
   try {
     if (route) await context.schemas.check(route, contentType, call.body)
-    if (call.maxPrice === 0n) context.freeCalls.take(sourceAddress(req, context.isTrustedProxy))
+    if (call.maxPrice === 0n) context.freeCalls.take(callerOf(sourceAddress(req, context.isTrustedProxy)))
     const given = meta['x402/payment']
     const payment = given === undefined ? undefined : readPaymentObject(given)
     const { call: done, paid } =

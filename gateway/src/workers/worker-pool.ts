@@ -4,7 +4,7 @@ import { type Domain, encodeFrame, type Hex, PeerHostError, toPeerHostError } fr
 import type { WebSocket } from 'ws'
 import type { Log } from '../log.ts'
 import { welcomeWorker } from './welcome-worker.ts'
-import { WorkerConnection, type WorkerIdentity } from './worker-connection.ts'
+import { WorkerConnection } from './worker-connection.ts'
 
 export interface WorkerPoolOptions {
   registry: Registry
@@ -13,6 +13,8 @@ export interface WorkerPoolOptions {
   log: Log
   /** Milliseconds between heartbeats; a worker that is silent for two of them is given up. */
   heartbeatMs?: number
+  /** Milliseconds that a stranger has to become a worker. */
+  handshakeMs?: number
   /** Requests that may wait for a free worker. */
   maxWaiting?: number
   /** Milliseconds that a request waits for a free worker. */
@@ -35,8 +37,11 @@ interface Waiting {
   timer: NodeJS.Timeout
 }
 
-/** Strangers that may be introducing themselves at once. */
-const MAX_HANDSHAKES = 100
+/** Strangers that may be introducing themselves at once, in all and from one source. */
+const MAX_STRANGERS = 500
+const MAX_STRANGERS_OF_ONE = 16
+/** Bytes that a stranger may send: one introduction. */
+const MAX_INTRODUCTION = 16 * 1024
 
 /** Workers that make a new function ready. */
 const PREPARED = 2
@@ -49,11 +54,13 @@ export class WorkerPool {
   readonly #heartbeat: NodeJS.Timeout
   readonly #unsubscribe: () => void
   readonly #sockets = new Set<WebSocket>()
-  #handshakes = 0
+  /** Connections that are not welcomed, by source. */
+  readonly #strangers = new Map<string, number>()
+  #strangerCount = 0
   #closed = false
 
   constructor(options: WorkerPoolOptions) {
-    this.#options = { heartbeatMs: 4_000, maxWaiting: 1_000, maxWaitMs: 10_000, ...options }
+    this.#options = { heartbeatMs: 4_000, handshakeMs: 10_000, maxWaiting: 1_000, maxWaitMs: 10_000, ...options }
     this.#heartbeat = setInterval(() => this.#beat(), this.#options.heartbeatMs)
     this.#heartbeat.unref()
     this.#unsubscribe = options.registry.onChange(() => this.#checkEligibility())
@@ -73,15 +80,21 @@ export class WorkerPool {
     return busy
   }
 
+  /** Whether one more stranger from there may introduce himself. */
+  mayIntroduce(source: string): boolean {
+    return this.#strangerCount < MAX_STRANGERS && (this.#strangers.get(source) ?? 0) < MAX_STRANGERS_OF_ONE
+  }
+
   /** Takes a new WebSocket through the handshake. Never throws. */
-  async admit(socket: WebSocket, transport: Duplex): Promise<void> {
+  async admit(socket: WebSocket, transport: Duplex, source: string): Promise<void> {
     const { log } = this.#options
+    const known = this.#meet(socket, transport, source)
     socket.on('error', () => socket.terminate())
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
     try {
-      if (this.#handshakes >= MAX_HANDSHAKES) throw new PeerHostError('PH_GATEWAY_BUSY', {})
-      const identity = await this.#welcome(socket)
+      const identity = await welcomeWorker(socket, this.#options)
+      known()
       if (this.#closed) throw new PeerHostError('PH_GATEWAY_STOPPING', {})
       // The same worker again: the old connection is dead, or it would not have come back.
       this.#connections.get(identity.worker)?.close(new PeerHostError('PH_WORKER_DISCONNECTED', {}))
@@ -102,13 +115,30 @@ export class WorkerPool {
     }
   }
 
-  async #welcome(socket: WebSocket): Promise<WorkerIdentity> {
-    this.#handshakes++
-    try {
-      return await welcomeWorker(socket, this.#options)
-    } finally {
-      this.#handshakes--
+  /** Counts a stranger, and ends the connection if he takes too long or says too much. Returns how to trust him. */
+  #meet(socket: WebSocket, transport: Duplex, source: string): () => void {
+    let bytes = 0
+    const onData = (data: Buffer) => {
+      bytes += data.length
+      if (bytes > MAX_INTRODUCTION) socket.terminate()
     }
+    const deadline = setTimeout(() => socket.terminate(), this.#options.handshakeMs)
+    let isStranger = true
+    const known = () => {
+      if (!isStranger) return
+      isStranger = false
+      clearTimeout(deadline)
+      transport.off('data', onData)
+      this.#strangerCount--
+      const others = this.#strangers.get(source)! - 1
+      if (others > 0) this.#strangers.set(source, others)
+      else this.#strangers.delete(source)
+    }
+    this.#strangerCount++
+    this.#strangers.set(source, (this.#strangers.get(source) ?? 0) + 1)
+    transport.on('data', onData)
+    socket.once('close', known)
+    return known
   }
 
   connection(worker: Hex): WorkerConnection | undefined {
