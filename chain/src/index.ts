@@ -1,6 +1,7 @@
 export * from './connect-chain.ts'
 export * from './deploy-functions.ts'
 export * from './find-network.ts'
+export * from './log-reader.ts'
 export { nodeError } from './node-error.ts'
 export * from './registry/registry.ts'
 export type { HotKeyRecord, RegisteredService } from './registry/state.ts'

@@ -1,5 +1,6 @@
 import { executionCoordinatorAbi, type Hex, stakeVaultAbi } from '@peerhost/protocol'
 import { Interface } from 'ethers'
+import type { RawLog } from '../log-reader.ts'
 import type { RegistryEvent } from './state.ts'
 
 const interfaces = { coordinator: new Interface(executionCoordinatorAbi), stakeVault: new Interface(stakeVaultAbi) }
@@ -11,16 +12,6 @@ export const REGISTRY_TOPICS: Hex[] = [
   topic(interfaces.coordinator, 'FunctionDeployed'),
   ...['HotKeyRegistered', 'HotKeyRevoked', 'UnitsChanged', 'Jailed'].map((name) => topic(interfaces.stakeVault, name)),
 ]
-
-/** A log as nodes give it. */
-export interface RawLog {
-  address: Hex
-  topics: Hex[]
-  data: Hex
-  blockNumber: Hex
-  blockHash: Hex
-  removed?: boolean
-}
 
 const lower = (text: string) => text.toLowerCase() as Hex
 /** Names that a URL and a manifest can carry; anything else somebody registered is not served. */

@@ -108,6 +108,33 @@ test('what a re-organisation takes back is taken back, and what it brings is fou
   assert.ok(registry.find(address, 'reorg', 'here'))
 })
 
+test('what a re-organisation took back is told and kept, also where the look after it fails', async () => {
+  const { privateKey, address } = await chain.account()
+  const kept: string[] = []
+  const registry = await mirror({ persistence: { load: () => undefined, save: (text) => kept.push(text) } })
+  await registry.sync()
+  const snapshot = await chain.provider.send('evm_snapshot', [])
+  const sender = createSender({ provider: chain.provider, privateKey })
+  await (await deployFunctions(sender, chain.contracts.ExecutionCoordinator, 'reorg', [spec('gone', 1)])).wait()
+  await registry.sync()
+  await chain.provider.send('evm_revert', [snapshot])
+  await chain.provider.send('anvil_mine', ['0x5'])
+  kept.length = 0
+  let told = 0
+  registry.onChange(() => told++)
+  const { send } = chain.provider
+  chain.provider.send = function (method: string, params: unknown[]) {
+    if (method === 'eth_getLogs') throw Object.assign(new Error('gone'), { code: 'ECONNREFUSED' })
+    return send.call(this, method, params as never)
+  }
+  await assert.rejects(registry.sync(), { code: 'ECONNREFUSED' })
+  chain.provider.send = send
+  await registry.sync()
+  assert.equal(registry.find(address, 'reorg', 'gone'), undefined)
+  assert.equal(told, 1)
+  assert.equal(kept.length, 1)
+})
+
 test('a mirror goes on from what it kept, but not on another chain', async () => {
   const { privateKey, address } = await chain.account()
   const sender = createSender({ provider: chain.provider, privateKey })

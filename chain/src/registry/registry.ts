@@ -7,8 +7,10 @@ import {
   stakeVaultAbi,
 } from '@peerhost/protocol'
 import { Contract, type JsonRpcProvider } from 'ethers'
-import { hostOf, reasonOf } from '../connect-chain.ts'
-import { type RawLog, REGISTRY_TOPICS, readLog } from './read-log.ts'
+import { hostOf } from '../connect-chain.ts'
+import { createLogReader } from '../log-reader.ts'
+import { nodeError } from '../node-error.ts'
+import { REGISTRY_TOPICS, readLog } from './read-log.ts'
 import { parseSnapshot, type Snapshot, writeSnapshot } from './snapshot.ts'
 import { type RegisteredService, type RegistryEvent, RegistryState } from './state.ts'
 
@@ -72,7 +74,6 @@ interface Block {
   hash: Hex
 }
 
-const LOG_RANGE = 2_000
 /** Blocks whose hashes are kept, to find where a re-organisation began. */
 const CHECKPOINTS = 512
 
@@ -106,6 +107,9 @@ export async function createRegistry({
   }
   let state = new RegistryState(events)
   const listeners = new Set<() => void>()
+  const reader = createLogReader(provider)
+  /** Something is different that nobody was told yet; a look may end before it gets there. */
+  let changed = false
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
   let stopped = false
@@ -161,16 +165,10 @@ export async function createRegistry({
     return true
   }
 
-  async function fetchEvents(from: number, to: number): Promise<RegistryEvent[]> {
-    const logs = (await provider.send('eth_getLogs', [
-      {
-        address: addresses,
-        topics: [REGISTRY_TOPICS],
-        fromBlock: `0x${from.toString(16)}`,
-        toBlock: `0x${to.toString(16)}`,
-      },
-    ])) as RawLog[]
-    return logs.filter(({ removed }) => !removed).flatMap((log) => readLog(log) ?? [])
+  /** Events from a block on, and up to which one. */
+  async function fetchEvents(from: number, head: number): Promise<{ found: RegistryEvent[]; to: number }> {
+    const { logs, to } = await reader.first({ address: addresses, topics: [REGISTRY_TOPICS] }, from, head)
+    return { found: logs.flatMap((log) => readLog(log) ?? []), to }
   }
 
   async function look(): Promise<void> {
@@ -178,11 +176,10 @@ export async function createRegistry({
     if (!head) return
     const last = checkpoints.at(-1)!
     if (head.number === last.number && head.hash === last.hash) return
-    let changed = await rewind()
+    changed = (await rewind()) || changed
     let next = checkpoints.at(-1)!.number + 1
     while (next <= head.number) {
-      const to = Math.min(next + LOG_RANGE - 1, head.number)
-      const found = await fetchEvents(next, to)
+      const { found, to } = await fetchEvents(next, head.number)
       const block = await blockAt(`0x${to.toString(16)}`)
       if (!block || (to === head.number && block.hash !== head.hash)) break // re-organised meanwhile: look again
       for (const event of found) state.apply(event)
@@ -193,6 +190,7 @@ export async function createRegistry({
     }
     if (checkpoints.length > CHECKPOINTS) checkpoints = checkpoints.slice(-CHECKPOINTS)
     if (!changed) return
+    changed = false
     persistence?.save(writeSnapshot({ key, events, checkpoints }))
     for (const listener of listeners) listener()
   }
@@ -210,15 +208,7 @@ export async function createRegistry({
     if (stopped) return
     timer = setTimeout(() => {
       sync()
-        .catch((cause: unknown) =>
-          onError?.(
-            new PeerHostError(
-              'PH_CHAIN_UNREACHABLE',
-              { url: hostOf(provider._getConnection().url), detail: reasonOf(cause) },
-              { cause },
-            ),
-          ),
-        )
+        .catch((cause: unknown) => onError?.(nodeError(provider, cause)))
         .finally(schedule)
     }, pollMs)
   }

@@ -1,3 +1,4 @@
+import { createLogReader } from '@peerhost/chain'
 import {
   type BatchHeader,
   cidOfDigest,
@@ -15,8 +16,6 @@ import { Interface, type JsonRpcProvider } from 'ethers'
 export const coordinatorInterface = new Interface(executionCoordinatorAbi)
 
 const lower = (text: string) => text.toLowerCase() as Hex
-/** Blocks asked for at once. */
-const RANGE = 2_000
 
 /** The last batch that the chain has of a gateway. The coordinator keeps 28 bytes of a header's hash. */
 export interface AnchoredHead {
@@ -74,14 +73,14 @@ export async function findHeader(
   head: AnchoredHead,
   fromBlock: number,
 ): Promise<{ header: BatchHeader; headerHash: Hex }> {
-  const hex = (value: number) => `0x${value.toString(16)}`
-  const topic = (value: string) => `0x${value.padStart(64, '0')}`
-  const event = coordinatorInterface.getEvent('BatchAnchored')!.topicHash
-  const topics = [event, topic(gateway.slice(2)), topic(head.index.toString(16))]
-  for (let to = Number(await provider.send('eth_blockNumber', [])); to >= fromBlock; to -= RANGE) {
-    const range = { fromBlock: hex(Math.max(fromBlock, to - RANGE + 1)), toBlock: hex(to) }
-    const logs = await provider.send('eth_getLogs', [{ address: coordinator, topics, ...range }])
-    for (const log of logs as { topics: Hex[]; data: Hex }[]) {
+  const topics = coordinatorInterface.encodeFilterTopics('BatchAnchored', [gateway, head.index]) as Hex[]
+  const newest = Number(await provider.send('eth_blockNumber', []))
+  for await (const { logs } of createLogReader(provider).backwards(
+    { address: coordinator, topics },
+    fromBlock,
+    newest,
+  )) {
+    for (const log of logs) {
       const { args } = coordinatorInterface.parseLog(log)!
       if (!String(args.headerHash).startsWith(head.hashPrefix)) continue
       const { header } = args

@@ -1,4 +1,4 @@
-import type { TransactionSender } from '@peerhost/chain'
+import { createLogReader, nodeError, type RawLog, type TransactionSender } from '@peerhost/chain'
 import { fromHex, type Hex, isPeerHostError, keccak256, type NetworkInfo, PeerHostError } from '@peerhost/protocol'
 import { recover } from '@peerhost/protocol/native'
 import type { JsonRpcProvider } from 'ethers'
@@ -40,17 +40,9 @@ const TRANSFER_GAS = 200_000n
 /** Of a signature that a contract checks. */
 const CONTRACT_WALLET_GAS = 600_000n
 /** Blocks looked back for a transfer that somebody else submitted; authorizations live for minutes. */
-const LOOK_BACK = 5_000n
+const LOOK_BACK = 5_000
 
 const pad = (value: string) => value.slice(2).padStart(64, '0')
-
-interface Log {
-  address: Hex
-  topics: Hex[]
-  data: Hex
-  blockNumber: Hex
-  transactionHash: Hex
-}
 
 /** Opens the token and checks that its EIP-712 domain is the expected one: PH_CHAIN_USDC_MISMATCH. */
 export async function createToken({ provider, sender, network }: CreateTokenOptions): Promise<Token> {
@@ -62,12 +54,12 @@ export async function createToken({ provider, sender, network }: CreateTokenOpti
     } catch (cause) {
       const { code } = cause as { code?: string }
       if (code === 'CALL_EXCEPTION' || code === 'UNKNOWN_ERROR') throw cause
-      const { url } = provider._getConnection()
-      throw new PeerHostError('PH_CHAIN_UNREACHABLE', { url: new URL(url).host, detail: String(code) }, { cause })
+      throw nodeError(provider, cause)
     }
   }
   const call = (to: Hex, data: string, from?: Hex) =>
     ask<Hex>('eth_call', [{ to, data, ...(from && { from }) }, 'latest'])
+  const reader = createLogReader(provider)
   const contracts = new Map<Hex, boolean>()
 
   const utf8 = new TextEncoder()
@@ -101,6 +93,20 @@ export async function createToken({ provider, sender, network }: CreateTokenOpti
     recover(authorizationDigest(domainSeparator, authorization), authorization.signature) === authorization.from
   const dataOf = (authorization: Authorization) => transferCall(authorization, isPlainKey(authorization))
 
+  /** What the token logged of an authorization of late: one event at most. */
+  async function usesOf(from: Hex, nonce: Hex): Promise<RawLog[]> {
+    const head = Number(await ask<Hex>('eth_blockNumber', []))
+    const events: Hex[] = [AUTHORIZATION_USED, AUTHORIZATION_CANCELED]
+    const topics = [events, `0x${pad(from)}` as Hex, nonce]
+    try {
+      for await (const { logs } of reader.backwards({ address, topics }, Math.max(0, head - LOOK_BACK), head))
+        if (logs.length > 0) return logs
+    } catch (cause) {
+      throw nodeError(provider, cause)
+    }
+    return []
+  }
+
   const token: Token = {
     async checkSignature(authorization) {
       if (isPlainKey(authorization)) return
@@ -128,20 +134,11 @@ export async function createToken({ provider, sender, network }: CreateTokenOpti
     async stateOf({ from, to, value, nonce }) {
       const used = BigInt(await call(address, `${GET_STATE}${pad(from)}${pad(nonce)}`)) !== 0n
       if (!used) return { used }
-      const head = BigInt(await ask<Hex>('eth_blockNumber', []))
-      const first = head > LOOK_BACK ? head - LOOK_BACK : 0n
-      const found = await ask<Log[]>('eth_getLogs', [
-        {
-          address,
-          topics: [[AUTHORIZATION_USED, AUTHORIZATION_CANCELED], `0x${pad(from)}`, nonce],
-          fromBlock: `0x${first.toString(16)}`,
-          toBlock: 'latest',
-        },
-      ])
+      const found = await usesOf(from, nonce)
       if (found.some(({ topics }) => topics[0] === AUTHORIZATION_CANCELED)) return { used, isElsewhere: true }
       let isElsewhere: true | undefined
       for (const { transactionHash, blockNumber } of found) {
-        const receipt = await ask<{ logs: Log[] } | null>('eth_getTransactionReceipt', [transactionHash])
+        const receipt = await ask<{ logs: RawLog[] } | null>('eth_getTransactionReceipt', [transactionHash])
         const logs = (receipt?.logs ?? []).filter((log) => log.address.toLowerCase() === address)
         const at = logs.findIndex(
           ({ topics }) => topics[0] === AUTHORIZATION_USED && topics[1] === `0x${pad(from)}` && topics[2] === nonce,

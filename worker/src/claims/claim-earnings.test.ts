@@ -24,7 +24,7 @@ import {
 } from '@peerhost/protocol'
 import { createSigner } from '@peerhost/protocol/native'
 import { EmbeddedStore, importBytes } from '@peerhost/storage'
-import { Contract } from 'ethers'
+import { Contract, makeError } from 'ethers'
 import { claimEarnings } from './claim-earnings.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'peerhost-claims-'))
@@ -121,6 +121,21 @@ const claim = () => {
     minimum: 1n,
   })
 }
+/** Has the node refuse to look at more blocks at once, as public ones do; returns how many were asked for. */
+function limitLogs(most: number): number[] {
+  const asked: number[] = []
+  const { send } = chain.provider
+  chain.provider.send = function (method: string, params: unknown[]) {
+    if (method === 'eth_getLogs') {
+      const { fromBlock, toBlock } = (params as { fromBlock: string; toBlock?: string }[])[0]!
+      const width = toBlock === undefined ? Number.POSITIVE_INFINITY : Number(toBlock) - Number(fromBlock) + 1
+      asked.push(width)
+      if (width > most) return Promise.reject(makeError('block range is too wide', 'UNKNOWN_ERROR'))
+    }
+    return send.call(this, method, params as never)
+  }
+  return asked
+}
 const pass = async (seconds: number) => {
   await chain.provider.send('evm_increaseTime', [seconds])
   await chain.provider.send('evm_mine', [])
@@ -154,6 +169,9 @@ test('a worker is paid what the newest final, covered batch says, once', async (
     ]),
   )
   await pass(31)
+  await chain.provider.send('anvil_mine', ['0x1388'])
+  const asked = limitLogs(100)
   assert.equal(await claim(), 300n)
+  assert.ok(asked.every((width) => width <= 2_000) && asked.includes(62), String(asked))
   assert.equal(await usdc.balanceOf!(worker.address), 800n)
 })

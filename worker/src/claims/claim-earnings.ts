@@ -1,4 +1,4 @@
-import { reasonOf, type TransactionSender } from '@peerhost/chain'
+import { createLogReader, reasonOf, type TransactionSender } from '@peerhost/chain'
 import {
   type BatchHeader,
   batchHeaderHash,
@@ -73,22 +73,34 @@ async function newestPayable(
   vault: Contract,
 ): Promise<BatchHeader | undefined> {
   const coordinator = new Contract(domain.verifyingContract, executionCoordinatorAbi, provider)
+  const { anchoredAt } = (await coordinator.batchOf!(gateway, 0)) as { anchoredAt: bigint }
+  if (anchoredAt === 0n) return undefined
   const received = ((await vault.potReceived!(gateway)) as bigint) * 100n
-  const headers = (
-    await provider.getLogs({
-      address: domain.verifyingContract,
-      topics: coordinatorFace.encodeFilterTopics('BatchAnchored', [gateway]),
-      fromBlock,
-    })
-  ).map((log) => readHeader(coordinatorFace.parseLog(log)!.args.header))
-  for (const header of headers.reverse()) {
-    if (
-      header.cumulativeWeight <= received &&
-      ((await coordinator.isFinal!(header.gateway, header.index, batchHeaderHash(header))) as boolean)
-    )
-      return header
+  const isPayable = async (header: BatchHeader): Promise<boolean> =>
+    header.cumulativeWeight <= received &&
+    ((await coordinator.isFinal!(header.gateway, header.index, batchHeaderHash(header))) as boolean)
+  const filter = {
+    address: domain.verifyingContract,
+    topics: coordinatorFace.encodeFilterTopics('BatchAnchored', [gateway]) as Hex[],
+  }
+  const pages = createLogReader(provider).backwards(filter, fromBlock, await provider.getBlockNumber())
+  for await (const { logs } of pages) {
+    const headers = logs.map((log) => readHeader(coordinatorFace.parseLog(log)!.args.header))
+    const newest = await lastOf(headers, isPayable)
+    if (newest || headers[0]?.index === 0n) return newest
   }
   return undefined
+}
+
+/** The last of a list of which a condition holds, where it holds of all before it. */
+async function lastOf<T>(list: readonly T[], holds: (each: T) => Promise<boolean>): Promise<T | undefined> {
+  let low = 0
+  for (let high = list.length; low < high; ) {
+    const middle = (low + high) >> 1
+    if (await holds(list[middle]!)) low = middle + 1
+    else high = middle
+  }
+  return list[low - 1]
 }
 
 function readHeader(header: BatchHeader & { count: bigint | number }): BatchHeader {
