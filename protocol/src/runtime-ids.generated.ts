@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x0c8335e4a76fc39035aa5fa6851f664df6e436778aadd0d180b367ec85b63614',
-  arm64: '0x19182634f57606cb66bba494cb3ae5ff25c35361b7a316ca5af2bc06e2f0e139',
+  x64: '0x7c9c9b2cdbdc23147d9e53ca1ec902c5030c9df1688851e29bd8290019b30a07',
+  arm64: '0x06126517eb42a2ce1c9d8b51549c6c3e76fcab19e03441b190f608b036747297',
 }
 
 /** The runtime that a deploy registers functions for. */

@@ -5,6 +5,7 @@ const vm = require('node:vm')
 const determinism = require('./determinism/index.cjs')
 const egress = require('./egress/index.cjs')
 const { createRuntime } = require('./lambda/index.cjs')
+const { installPlatform } = require('./lambda/platform.cjs')
 const { wrap, FILENAME, DIRNAME } = require('./wrapper.cjs')
 
 const ROUNDS = 1
@@ -25,13 +26,22 @@ function toWarmUpInvocation({ head, body }) {
 }
 
 /**
- * Makes what a bundle finds when it loads: environment, clock and randomness, network. No user code runs here, so at both
- * fork points it is done once for all executions of a jail.
+ * Makes the platform that functions of one kind find: machine, clock and randomness, network. It depends on no bundle, so a
+ * blank jail has it, warmed, before it is given one.
  */
-function prepareFunction({ config, deterministic, seedHex, egress: network }) {
+function preparePlatform({ memorySize, deterministic, network }) {
+  installPlatform({ memorySize })
+  if (deterministic) determinism.install({ memorySize, bundle: FILENAME })
+  egress.install({ network })
+}
+
+/**
+ * Makes what a bundle finds beside that when it loads: its environment, and the seed of its load. No user code runs here, so
+ * at both fork points it is done once for all executions of a jail.
+ */
+function prepareFunction({ config, seedHex }, { deterministic }) {
   const runtime = createRuntime(config)
-  if (deterministic) determinism.install({ seedHex, memorySize: config.memorySize, bundle: FILENAME })
-  egress.install(network)
+  if (deterministic) determinism.beginLoad({ seedHex })
   return runtime
 }
 
@@ -52,4 +62,4 @@ async function loadFunction(order, runtime) {
   return { runtime, handler }
 }
 
-module.exports = { prepareFunction, loadFunction }
+module.exports = { preparePlatform, prepareFunction, loadFunction }

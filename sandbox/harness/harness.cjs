@@ -8,12 +8,13 @@
 // only, on values that are made here, and every native that fails ends the process. So does an exception, such as of a stack
 // that the load has used up: what goes on after it would go on in a child that shares everything.
 const { pbkdf2 } = require('node:crypto')
+const { syncBuiltinESMExports } = require('node:module')
 const { promisify } = require('node:util')
 const native = require('./natives.cjs')
 const { FRAME, readFrame, writeFrame } = require('./frames.cjs')
 const { compileFilter, zygoteRules, executionRules } = require('./seccomp.cjs')
 const { replaceRandomness, refreshRandomness } = require('./randomness.cjs')
-const { prepareFunction, loadFunction } = require('./function.cjs')
+const { preparePlatform, prepareFunction, loadFunction } = require('./function.cjs')
 const { describeError } = require('./lambda/errors.cjs')
 const { rehearse, touchAhead } = require('./rehearsal.cjs')
 const { warmUpPlatform } = require('./warm-up.cjs')
@@ -35,6 +36,14 @@ const NATIVE_FAILED = 71
 /** Calls within calls that there must be room for behind a load: many times what the harness takes. */
 const STACK_DEPTH = 1000
 const { exit } = native
+
+// What is known of the function ahead of its bundle: harness.cjs MEMORY_SIZE [deterministic] [network]
+const [memorySize, ...traits] = process.argv.splice(2)
+const kind = {
+  memorySize: Number(memorySize),
+  deterministic: traits.includes('deterministic'),
+  network: traits.includes('network'),
+}
 
 const statusByte = Buffer.alloc(1),
   orderByte = Buffer.alloc(1),
@@ -107,9 +116,11 @@ function shrinkHeap() {
 }
 
 async function getReady() {
-  await warmUpPlatform()
   replaceRandomness()
+  preparePlatform(kind)
+  await warmUpPlatform()
   await rehearse(becomeExecution, execute)
+  syncBuiltinESMExports()
   openSignalPipes()
   await startThreadPool()
   refuseNestedTurns()
@@ -222,12 +233,12 @@ function toInvocation({ head, body }) {
   return head
 }
 
-async function execute({ runtime, handler }, deterministic) {
+async function execute({ runtime, handler }) {
   touchAhead()
   writeFrame(CHANNEL, FRAME.ready)
   const invocation = toInvocation(readFrame(CHANNEL))
   refreshRandomness()
-  if (deterministic) determinism.reseed({ seedHex: invocation.requestId, clockMs: invocation.clockMs })
+  if (kind.deterministic) determinism.reseed({ seedHex: invocation.requestId, clockMs: invocation.clockMs })
   await runtime.invoke(handler, invocation, respond)
   native.exit(0) // not process.exit: no hook of the bundle runs, and nothing keeps the process
 }
@@ -250,8 +261,8 @@ async function main() {
   }
   must(native.write(STATUS, statusByte, 1)) // BLANK: the worker takes its picture before it sends the order
   const order = readOrder()
-  const { descriptors, deterministic } = order
-  const runtime = prepareFunction(order)
+  const { descriptors } = order
+  const runtime = prepareFunction(order, kind)
   let loaded
   if (order.forkPoint === 'loaded') {
     must(native.setrlimit(RLIMIT_NPROC, loadLimit)) // no thread in the zygote: it could do its work and end unseen
@@ -266,7 +277,7 @@ async function main() {
     exit(NATIVE_FAILED) // from this function itself: there may be no room for another call
   }
   if (!loaded) waitUntilAccepted()
-  await execute(loaded ?? (await loadInChild(order, runtime)), deterministic)
+  await execute(loaded ?? (await loadInChild(order, runtime)))
 }
 
 // What fails here fails in the zygote's load: the worker then has a child load the bundle, which tells why.

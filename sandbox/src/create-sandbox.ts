@@ -5,7 +5,7 @@ import { type EgressNetwork, openEgress } from './egress/open-egress.ts'
 import { functionKey } from './function-key.ts'
 import { createHost } from './host/host.ts'
 import { InitFailed } from './jail/ends.ts'
-import type { ForkPoint, Jail } from './jail/jail.ts'
+import type { ForkPoint, Jail, JailKind } from './jail/jail.ts'
 import { findNode } from './locate/find-node.ts'
 import { findNsjail } from './locate/find-nsjail.ts'
 import { BlankJails } from './pool/blank-jails.ts'
@@ -17,7 +17,8 @@ import { cancelled, initFailed, type Outcome, outOfMemory, refused } from './run
 import { runtimeId } from './runtime-id.ts'
 import type { ExecuteOptions, ExecutionResult, Invocation, Sandbox, SandboxFunction } from './types.ts'
 
-const DEFAULT_MEMORY_SIZE = 1024
+/** What `serverless deploy` makes of a function that says nothing else. */
+const DEFAULT_KIND: JailKind = { memorySize: 1024, deterministic: true, network: false }
 const SHRINK_EVERY_MS = 5000
 const RETRIES = 2
 const LOAD_MS = 10_000
@@ -90,7 +91,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     if (!pool) {
       pool = new FunctionPool(fn, services)
       pools.set(key, pool)
-      blanks.use(fn.definition.memorySize)
+      blanks.use(pool.kind)
     }
     return pool
   }
@@ -148,7 +149,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     }
   }
 
-  blanks.use(DEFAULT_MEMORY_SIZE)
+  blanks.use(DEFAULT_KIND)
   return {
     driver: 'nsjail',
     execute,

@@ -2,8 +2,9 @@
 // Determinism of one execution: the same bundle, request, seed and clock give the same response on any machine.
 // Required, like everything it needs, before any user code.
 //
-// install: once, before the bundle is loaded (in the zygote at fork point `loaded`, in the child at `blank`), after the
-//   environment is set. Load and warm-up see the code digest as seed and LOAD_CLOCK_MS as time.
+// install: once, before there is a bundle.
+// beginLoad: before the bundle is loaded, after the environment is set. Load and warm-up see the code digest as seed and
+//   LOAD_CLOCK_MS as time.
 // reseed: in the child, when its request has arrived, before the handler: requestHash and clockMs.
 //
 // Virtual timers hold a real handle while anything referenced waits (timers.cjs), so `beforeExit` means what it always
@@ -25,6 +26,7 @@ const timers = require('./timers.cjs')
 /** The clock that load and warm-up see: 2025-01-01T00:00:00Z. */
 const LOAD_CLOCK_MS = 1_735_689_600_000
 const BUNDLE = '/var/task/handler.js'
+const NO_SEED = '00'.repeat(32)
 const environment = process.env // the real one, whatever a runtime puts in its place
 
 /** Starts a seed's randomness and sets the clock. Uses nothing that a bundle can replace. Takes microseconds. */
@@ -33,15 +35,25 @@ function reseed({ seedHex, clockMs }) {
   clock.set(clockMs)
 }
 
+/** One thread answers in the order in which it was asked. The pool of a forked child starts with this setting. */
+function setEnvironment() {
+  environment.UV_THREADPOOL_SIZE = '1'
+  environment.TZ ??= 'UTC'
+}
+
+/** Starts the load of a bundle, or of another one. */
+function beginLoad({ seedHex, clockMs = LOAD_CLOCK_MS }) {
+  setEnvironment()
+  reseed({ seedHex, clockMs })
+}
+
 /**
  * Puts virtual clock, seeded randomness and fixed figures in the place of the real ones.
  * `memorySize` (MB): what the function sees as the machine's memory. `bundle`: the name its code runs under.
  */
-function install({ seedHex, clockMs = LOAD_CLOCK_MS, memorySize = 1024, bundle = BUNDLE }) {
-  // One thread answers in the order in which it was asked. The pool of a forked child starts with this setting.
-  environment.UV_THREADPOOL_SIZE = '1'
-  environment.TZ ??= 'UTC'
-  reseed({ seedHex, clockMs })
+function install({ memorySize = 1024, bundle = BUNDLE } = {}) {
+  setEnvironment()
+  reseed({ seedHex: NO_SEED, clockMs: LOAD_CLOCK_MS })
   clock.install()
   timers.install()
   cryptography.install()
@@ -55,4 +67,4 @@ function install({ seedHex, clockMs = LOAD_CLOCK_MS, memorySize = 1024, bundle =
   syncBuiltinESMExports()
 }
 
-module.exports = { install, reseed, LOAD_CLOCK_MS }
+module.exports = { install, beginLoad, reseed, LOAD_CLOCK_MS }

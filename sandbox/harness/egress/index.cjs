@@ -12,12 +12,12 @@ const { installNoNetwork } = require('./no-network.cjs')
 const SOCKET_PATH = '/run/egress.sock'
 
 /**
- * `hosts`: the function's egress list; empty or absent: no network. `socketPath`: the broker's socket in the jail.
- * Which hosts they are does not matter here: the broker decides.
+ * `network`: whether the function has an egress list; which hosts are on it does not matter here: the broker decides.
+ * `socketPath`: the broker's socket in the jail.
  */
-function install({ hosts = [], socketPath = SOCKET_PATH } = {}) {
+function install({ network = false, socketPath = SOCKET_PATH } = {}) {
   installDatagrams()
-  if (hosts.length === 0) {
+  if (!network) {
     installNames(() => undefined)
     installNoNetwork()
   } else {

@@ -3,7 +3,6 @@
 // What it uses of the platform it takes at load, before any bundle: a bundle that replaces built-ins harms only its own
 // execution, and what it can make this code answer the worker refuses or delivers as that function's answer.
 const { installEnvironment } = require('./environment.cjs')
-const { installPlatform } = require('./platform.cjs')
 const { installConsole, logFailure, rehearseConsole, setLogRequest } = require('./console.cjs')
 const streaming = require('./streaming.cjs')
 const { resolveHandler } = require('./resolve-handler.cjs')
@@ -79,14 +78,13 @@ function invoke(config, handler, invocation, respond) {
 
 /**
  * Prepares the process for a function: environment, standard streams, console, `awslambda`, process.exit. Before its bundle
- * is loaded; a second time for another configuration.
+ * is loaded; a second time for another configuration. `installPlatform` has been called.
  *
  * @param {object} config owner, project, functionName, version, handler, memorySize (MB), environment, verification ...
  * @returns {Runtime}
  */
 function createRuntime(config) {
   installEnvironment(config)
-  installPlatform(config)
   installConsole(config.writeLog)
   streaming.installStreaming()
   interceptExit()

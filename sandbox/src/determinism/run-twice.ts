@@ -22,7 +22,8 @@ export async function runDeterministic(program: string, options: RunOptions = {}
   const source = `
     const determinism = require(${JSON.stringify(determinism)})
     ${preload}
-    determinism.install({ seedHex: '11'.repeat(32), bundle: '[eval]' })
+    determinism.install({ bundle: '[eval]' })
+    determinism.beginLoad({ seedHex: '11'.repeat(32) })
     const atLoad = {}
     ${load}
     determinism.reseed({ seedHex: '${seedHex}', clockMs: ${clockMs} })

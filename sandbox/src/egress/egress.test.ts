@@ -102,7 +102,7 @@ describe('egress', () => {
 
   // biome-ignore lint/suspicious/noExplicitAny: whatever the program returns as JSON
   const run = (program: string): Promise<any> =>
-    tryInChild(`const ca = ${JSON.stringify(credentials.cert)}; ${program}`, { hosts: ['on'], socketPath }).result
+    tryInChild(`const ca = ${JSON.stringify(credentials.cert)}; ${program}`, { network: true, socketPath }).result
 
   const CONNECT = (host: string, port: number) => `
       return new Promise((done) => require('net').connect(${port}, '${host}').on('error', (error) => done(failure(error))).on('connect', () => done('connected')))`
@@ -274,7 +274,7 @@ describe('egress', () => {
     it('holds for a process that is not the execution', async () => {
       const peers: number[] = []
       await open(['api.example.com:7'], { isAllowedPeer: (pid) => peers.push(pid) < 0 })
-      const { child, result } = tryInChild(CONNECT('api.example.com', 7), { hosts: ['on'], socketPath })
+      const { child, result } = tryInChild(CONNECT('api.example.com', 7), { network: true, socketPath })
       assert.equal(((await result) as { code: string }).code, 'ECONNREFUSED')
       assert.deepEqual(peers, [child.pid])
       assert.deepEqual([attempts, resolved], [[], []])
@@ -345,7 +345,7 @@ describe('egress', () => {
       await open(['api.example.com:7'])
       const { result } = tryInChild(
         `const socket = require('net').connect(7, 'api.example.com').on('error', () => {}); await new Promise((done) => socket.on('close', done)); return 'closed'`,
-        { hosts: ['on'], socketPath },
+        { network: true, socketPath },
       )
       const [connection] = (await once(servers.get(7)!, 'connection')) as [Socket]
       broker.endAll()

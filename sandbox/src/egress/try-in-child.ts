@@ -14,7 +14,7 @@ export interface ChildRun {
  * Runs a program (the body of an async function whose result is JSON) in a Node process with the jail's view of the
  * network, without the jail. For tests.
  */
-export function tryInChild(program: string, install: { hosts?: string[]; socketPath?: string }): ChildRun {
+export function tryInChild(program: string, install: { network?: boolean; socketPath?: string }): ChildRun {
   const source = `
     require(${JSON.stringify(shim)}).install(${JSON.stringify(install)})
     const failure = (error) => ({ code: error?.cause?.code ?? error?.code, message: error?.cause?.message ?? error?.message, syscall: error?.syscall, address: error?.address, port: error?.port })

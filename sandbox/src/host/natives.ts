@@ -4,6 +4,7 @@ const SYSCALL_PIDFD_SEND_SIGNAL = 424
 const SYSCALL_PIDFD_OPEN = 434
 const SOL_SOCKET = 1
 const SO_PEERCRED = 17
+const SO_SNDBUFFORCE = 32
 const MSG_DONTWAIT = 0x40
 const MNT_DETACH = 2
 
@@ -21,6 +22,8 @@ export interface Natives {
   hasSharedMapping(mapsFd: number): boolean | undefined
   /** Reads what is there, without waiting. */
   receive(fd: number, bytes: Uint8Array): number
+  /** Has the kernel take so many bytes at once that the other side has not read yet. Beyond its usual limit for root only. */
+  growSendBuffer(fd: number, bytes: number): number
   close(fd: number): number
   schedulingPolicy(pid: number): number
   ioPriority(pid: number): number
@@ -51,6 +54,7 @@ function load(): Natives {
   const koffi = createRequire(import.meta.url)('koffi')
   const libc = koffi.load('libc.so.6')
   const getsockopt = libc.func('int getsockopt(int, int, int, void*, void*)')
+  const setsockopt = libc.func('int setsockopt(int, int, int, void*, unsigned int)')
   const syscall4 = libc.func('syscall', 'long', ['long', 'long', 'long', 'long', 'long'])
   const ioctl = libc.func('int ioctl(int, unsigned long, void*)')
   const recv = libc.func('long recv(int, void*, size_t, int)')
@@ -61,6 +65,7 @@ function load(): Natives {
 
   const credentials = Buffer.alloc(12)
   const size = Buffer.from([12, 0, 0, 0])
+  const number = Buffer.alloc(4)
   const info = Buffer.alloc(64)
   const query = Buffer.alloc(104)
 
@@ -87,6 +92,10 @@ function load(): Natives {
       return koffi.errno() === ENOENT ? false : undefined
     },
     receive: (fd, bytes) => recv(fd, bytes, bytes.length, MSG_DONTWAIT),
+    growSendBuffer(fd, bytes) {
+      number.writeInt32LE(bytes)
+      return setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, number, 4)
+    },
     close,
     schedulingPolicy: scheduler,
     ioPriority: (pid) => syscall4(SYSCALL_IOPRIO_GET[process.arch]!, IOPRIO_WHO_PROCESS, pid, 0, 0),

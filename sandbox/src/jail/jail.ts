@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { chmodSync, closeSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import type { CgroupSlot } from '../cgroup/types.ts'
 import { type Deferred, deferred } from '../deferred.ts'
 import type { Host } from '../host/host.ts'
@@ -20,10 +20,12 @@ import { slackFor } from './slack.ts'
 import { spawnInJail } from './spawn-in-jail.ts'
 import { Watch } from './watch.ts'
 
+const KILOBYTE = 1024
 const MEGABYTE = 1024 * 1024
 const START_MS = 15_000
 const CONNECT_MS = 5_000
 const END_MS = 50
+const QUICK_LOOKS = 10
 const IDLE_MS = 1000 // on a busy machine a thread takes a while to get as far as its wait
 const CPU_PERIOD_MS = 100
 const CLEAN_UP_MS = 10
@@ -33,8 +35,21 @@ const MAX_PROCESSES = 64
 const SIGKILL = 9
 const GO = Buffer.alloc(1)
 
+/** -1: it is closed. */
+const descriptorOf = (stream: Socket) => (stream as unknown as { _handle: { fd: number } | null })._handle?.fd ?? -1
+
 /** Where children are forked: in a zygote that has loaded the bundle, or in one that never runs user code. */
 export type ForkPoint = 'blank' | 'loaded'
+
+/** What a jail has to know of its functions before there is a bundle. */
+export interface JailKind {
+  /** MB */
+  memorySize: number
+  /** With a virtual clock and seeded randomness. */
+  deterministic: boolean
+  /** With a way to an egress broker. */
+  network: boolean
+}
 
 /** What a blank jail is given, once. */
 export interface Order {
@@ -52,7 +67,7 @@ export interface Order {
  * Whatever is not as it should be ends the jail.
  */
 export class Jail {
-  readonly memorySize: number
+  readonly kind: JailKind
   readonly slot: number
   /** Settles when nothing of the jail is left. */
   readonly gone: Promise<void>
@@ -89,16 +104,16 @@ export class Jail {
   #childConnected = deferred()
   #childOver: Promise<void> | undefined
 
-  private constructor(host: Host, memorySize: number) {
+  private constructor(host: Host, kind: JailKind) {
     this.#host = host
-    this.memorySize = memorySize
+    this.kind = kind
     this.gone = this.#gone.promise
     this.slot = host.takeSlot()
     this.#folder = join(host.runFolder.path, 'slots', String(this.slot))
     try {
       mkdirSync(join(this.#folder, 'run'), { recursive: true, mode: 0o711 })
       host.enter(this)
-      const limits = { memory: memorySize * MEGABYTE, pids: MAX_PROCESSES }
+      const limits = { memory: kind.memorySize * MEGABYTE, pids: MAX_PROCESSES }
       this.#cgroup = host.cgroups?.createSlot(host.runFolder.number, this.slot, limits)
     } catch (error) {
       this.#end((error as Error).message)
@@ -107,8 +122,8 @@ export class Jail {
   }
 
   /** Starts a jail that knows no bundle yet. */
-  static async start(host: Host, memorySize: number): Promise<Jail> {
-    const jail = new Jail(host, memorySize)
+  static async start(host: Host, kind: JailKind): Promise<Jail> {
+    const jail = new Jail(host, kind)
     try {
       await jail.#listen()
       await jail.#spawn()
@@ -154,7 +169,9 @@ export class Jail {
   }
 
   async #spawn(): Promise<void> {
-    const argv = ['/node', ...NODE_FLAGS, heapFlag(this.memorySize), '/app/harness.cjs']
+    const { memorySize, deterministic, network } = this.kind
+    const traits = [...(deterministic ? ['deterministic'] : []), ...(network ? ['network'] : [])]
+    const argv = ['/node', ...NODE_FLAGS, heapFlag(memorySize), '/app/harness.cjs', String(memorySize), ...traits]
     const outsideId = this.#host.outsideId(this.slot)
     const sockets = this.socketFolder
     const [host, folder, cgroup] = [this.#host, this.#folder, this.#cgroup]
@@ -227,12 +244,13 @@ export class Jail {
   }
 
   async #untilIdle(main: 'order' | 'child', isOver = () => false): Promise<void> {
-    let busy = this.#look(() => busyThreads(this.#zygote, main))
-    for (let waited = 0; busy.length > 0 && !isOver() && waited < IDLE_MS; waited += 2) {
-      await sleep(2)
-      busy = this.#look(() => busyThreads(this.#zygote, main))
+    const deadline = performance.now() + IDLE_MS
+    for (let looks = 1; ; looks++) {
+      const busy = this.#look(() => busyThreads(this.#zygote, main))
+      if (busy.length === 0 || isOver()) return
+      if (performance.now() > deadline) throw this.#end(busy.join(', '))
+      await (looks < QUICK_LOOKS ? turn() : sleep(2)) // a few instructions away from its wait, mostly
     }
-    if (busy.length > 0 && !isOver()) throw this.#end(busy.join(', '))
   }
 
   /**
@@ -245,19 +263,25 @@ export class Jail {
     try {
       const order = { ...settings, forkPoint, descriptors: shareableDescriptors(this.#blank) }
       const orders = this.#process.stdin!
+      getNatives().growSendBuffer(descriptorOf(orders as Socket), source.length + (codeCache?.length ?? 0) + KILOBYTE)
       orders.write(encodeFrame(FRAME.order, order))
       orders.write(encodeFrame(FRAME.order, undefined, source))
       orders.write(encodeFrame(FRAME.order, undefined, codeCache))
       await this.#within(this.#nextStatus(), loadMs, 'the load did not end')
       await this.#untilIdle('order')
-      const ready = this.#look(() => takePicture(this.#zygote))
-      const left = leftByLoad(this.#blank, ready)
-      if (left.length > 0) throw this.#end(left.join(', '))
+      if (forkPoint === 'loaded') this.#checkLoad()
       this.#watch = this.#look(() => new Watch(this.#zygote))
       this.#throttled = this.#cgroup?.throttled() ?? ''
     } catch (error) {
       throw new RefusedLoad((error as Error).message)
     }
+  }
+
+  /** No user code runs in a zygote of fork point `blank`: what its order left there is the harness's own. */
+  #checkLoad(): void {
+    const ready = this.#look(() => takePicture(this.#zygote))
+    const left = leftByLoad(this.#blank, ready)
+    if (left.length > 0) throw this.#end(left.join(', '))
   }
 
   /** Has the next child forked; settles when that waits for its request. Throws InitFailed and JailEnded. */

@@ -1,13 +1,15 @@
 import type { Host } from '../host/host.ts'
-import { Jail } from '../jail/jail.ts'
+import { Jail, type JailKind } from '../jail/jail.ts'
 import { IDLE_MB, type MemoryBudget } from './memory-budget.ts'
 
-const SIZES_KEPT = 4
+const KINDS_KEPT = 4
 const REPLENISH_DELAY_MS = 20 // first the request that took one
 const RETRY_MS = 1000
 
+const nameOf = ({ memorySize, deterministic, network }: JailKind) => `${memorySize} ${deterministic} ${network}`
+
 /**
- * Jails that wait warmed without a bundle, for each memorySize in use, so that a cold start costs the bundle's load alone.
+ * Jails that wait warmed without a bundle, of each kind in use, so that a cold start costs the bundle's load alone.
  * Each is given away once; others take its place in the background.
  */
 export class BlankJails {
@@ -15,8 +17,8 @@ export class BlankJails {
   readonly #budget: MemoryBudget
   readonly #count: number
   readonly #onLog: (line: string) => void
-  /** By memorySize, the one used last at the end. */
-  readonly #waiting = new Map<number, Jail[]>()
+  /** By kind, the one used last at the end. */
+  readonly #waiting = new Map<string, { kind: JailKind; jails: Jail[] }>()
   readonly #all = new Set<Jail>()
   #starting = 0
   #timer: NodeJS.Timeout | undefined
@@ -24,7 +26,7 @@ export class BlankJails {
   /** How long a start takes, ms. */
   startMs = 150
 
-  /** @param count of each memorySize */
+  /** @param count of each kind */
   constructor(host: Host, budget: MemoryBudget, count: number, onLog: (line: string) => void) {
     this.#host = host
     this.#budget = budget
@@ -32,35 +34,36 @@ export class BlankJails {
     this.#onLog = onLog
   }
 
-  /** Jails that wait, of all sizes. */
+  /** Jails that wait, of all kinds. */
   get size(): number {
     return this.#all.size
   }
 
-  /** Has jails of this size wait. */
-  use(memorySize: number): void {
-    const jails = this.#waiting.get(memorySize) ?? []
-    this.#waiting.delete(memorySize)
-    this.#waiting.set(memorySize, jails)
-    if (this.#waiting.size > SIZES_KEPT) {
-      const [oldest, unused] = this.#waiting.entries().next().value!
+  /** Has jails of this kind wait. */
+  use(kind: JailKind): void {
+    const name = nameOf(kind)
+    const waiting = this.#waiting.get(name) ?? { kind, jails: [] }
+    this.#waiting.delete(name)
+    this.#waiting.set(name, waiting)
+    if (this.#waiting.size > KINDS_KEPT) {
+      const [oldest, { jails }] = this.#waiting.entries().next().value!
       this.#waiting.delete(oldest)
-      for (const jail of unused) jail.close('no function of this size is in use')
+      for (const jail of jails) jail.close('no function of this kind is in use')
     }
     this.#replenishSoon(0)
   }
 
-  has(memorySize: number): boolean {
-    return (this.#waiting.get(memorySize)?.length ?? 0) > 0
+  has(kind: JailKind): boolean {
+    return (this.#waiting.get(nameOf(kind))?.jails.length ?? 0) > 0
   }
 
   /** A blank jail, waiting or started now. Throws JailEnded. */
-  async take(memorySize: number): Promise<Jail> {
-    const jail = this.#waiting.get(memorySize)?.shift()
-    this.use(memorySize)
+  async take(kind: JailKind): Promise<Jail> {
+    const jail = this.#waiting.get(nameOf(kind))?.jails.shift()
+    this.use(kind)
     if (!jail) {
       await this.#budget.take(IDLE_MB)
-      return this.#start(memorySize)
+      return this.#start(kind)
     }
     this.#all.delete(jail)
     jail.onEnd = () => {}
@@ -70,7 +73,7 @@ export class BlankJails {
 
   /** Gives back the memory of one that waits; false if there is none. */
   evict(): boolean {
-    for (const jails of this.#waiting.values()) {
+    for (const { jails } of this.#waiting.values()) {
       const jail = jails.pop()
       if (!jail) continue
       jail.close('its memory is needed')
@@ -80,12 +83,12 @@ export class BlankJails {
   }
 
   /** Starts a jail whose memory has been taken from the budget, and gives that back when the jail is gone. */
-  async #start(memorySize: number): Promise<Jail> {
+  async #start(kind: JailKind): Promise<Jail> {
     this.#starting++
     const started = performance.now()
     const giveBack = () => this.#budget.give(IDLE_MB)
     try {
-      const jail = await Jail.start(this.#host, memorySize).catch((error) => {
+      const jail = await Jail.start(this.#host, kind).catch((error) => {
         giveBack()
         throw error
       })
@@ -110,15 +113,15 @@ export class BlankJails {
   #replenish(): void {
     // One at a time, and none while a request waits for a start: each takes a core for a while.
     if (this.#closed || this.#starting > 0) return
-    for (const [memorySize, jails] of [...this.#waiting].reverse()) {
+    for (const { kind, jails } of [...this.#waiting.values()].reverse()) {
       if (jails.length >= this.#count) continue
       if (!this.#budget.hasRoom(IDLE_MB)) {
         this.#replenishSoon(RETRY_MS)
         return
       }
       void this.#budget.take(IDLE_MB)
-      this.#start(memorySize).then(
-        (jail) => this.#add(memorySize, jail),
+      this.#start(kind).then(
+        (jail) => this.#add(kind, jail),
         (error: Error) => {
           this.#onLog(`sandbox: ${error.message}`)
           this.#replenishSoon(RETRY_MS)
@@ -128,8 +131,8 @@ export class BlankJails {
     }
   }
 
-  #add(memorySize: number, jail: Jail): void {
-    const jails = this.#waiting.get(memorySize)
+  #add(kind: JailKind, jail: Jail): void {
+    const jails = this.#waiting.get(nameOf(kind))?.jails
     if (this.#closed || !jails || jails.length >= this.#count) {
       jail.close('not needed any more')
       return

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type Hex, PeerHostError } from '@peerhost/protocol'
 import { warmUpOrder } from '../invocation-frame.ts'
 import { InitFailed, JailEnded } from '../jail/ends.ts'
-import type { ForkPoint, Jail } from '../jail/jail.ts'
+import type { ForkPoint, Jail, JailKind } from '../jail/jail.ts'
 import type { SandboxFunction } from '../types.ts'
 import type { BlankJails } from './blank-jails.ts'
 import { Breaker } from './breaker.ts'
@@ -47,6 +47,8 @@ interface Waiter {
  */
 export class FunctionPool {
   readonly fn: SandboxFunction
+  /** Of its jails. */
+  readonly kind: JailKind
   lastUsed = performance.now()
   readonly #services: PoolServices
   readonly #jails = new Map<Jail, { idleSince: number; startedAt: number }>()
@@ -64,6 +66,8 @@ export class FunctionPool {
 
   constructor(fn: SandboxFunction, services: PoolServices) {
     this.fn = fn
+    const { memorySize, verification, egress } = fn.definition
+    this.kind = { memorySize, deterministic: verification !== 'none', network: egress.length > 0 }
     this.#services = services
   }
 
@@ -156,7 +160,7 @@ export class FunctionPool {
     if (jails === 0) return true
     if (jails >= this.#services.maxJails || this.#starting >= this.#waiting.length) return false
     const { blanks } = this.#services
-    const startMs = blanks.has(this.fn.definition.memorySize) ? 0 : blanks.startMs * (1 + this.#starting)
+    const startMs = blanks.has(this.kind) ? 0 : blanks.startMs * (1 + this.#starting)
     return (this.#waiting.length * this.#expectedCycle()) / jails > startMs + this.#loadMs
   }
 
@@ -195,7 +199,7 @@ export class FunctionPool {
     const source = await this.#bundle()
     const { caches, loadMs } = this.#services
     const codeCache = caches.known(definition.codeDigest)
-    const jail = await this.#services.blanks.take(definition.memorySize)
+    const jail = await this.#services.blanks.take(this.kind)
     const started = performance.now()
     try {
       await this.#services.equip(jail, this.fn)
@@ -215,7 +219,7 @@ export class FunctionPool {
 
   #settings(): Record<string, unknown> {
     const { owner, project, version, definition } = this.fn
-    const { name, handler, memorySize, timeout, environment, verification, stage, egress, codeDigest } = definition
+    const { name, handler, memorySize, timeout, environment, verification, stage, codeDigest } = definition
     return {
       config: {
         owner,
@@ -229,9 +233,7 @@ export class FunctionPool {
         verification,
         stage,
       },
-      deterministic: verification !== 'none',
       seedHex: codeDigest,
-      egress: { hosts: egress, socketPath: '/run/egress.sock' },
       warmUp: warmUpOrder(definition),
     }
   }

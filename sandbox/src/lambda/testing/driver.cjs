@@ -5,6 +5,7 @@ const { readFileSync, writeSync } = require('node:fs')
 const { createRequire } = require('node:module')
 const vm = require('node:vm')
 const { createRuntime } = require('../../../harness/lambda/index.cjs')
+const { installPlatform } = require('../../../harness/lambda/platform.cjs')
 
 const { config, source, invocations } = JSON.parse(readFileSync(3, 'utf8'))
 const answered = (call, value) => writeSync(4, `${JSON.stringify({ call, value })}\n`)
@@ -20,6 +21,7 @@ const respond = {
 }
 
 async function main() {
+  installPlatform(config)
   const runtime = createRuntime(config)
   const module = { exports: {} }
   const load = vm.runInThisContext(`(function (exports, require, module) {${source}\n})`)
