@@ -61,6 +61,33 @@ for (const forkPoint of ['loaded', 'blank'] as const) {
       await abuse.servesOthers()
     })
 
+    test('where its files lie on the machine, and how full that is', async () => {
+      const fn = attackFunction(
+        `const fs = require('fs'), net = require('net'), { Worker } = require('worker_threads')
+        const report = (flags) => new Promise((done) => new Worker("require('worker_threads').parentPort.postMessage(process.report.getReport())", { eval: true, execArgv: flags }).on('message', done).on('error', done))
+        exports.handler = async () => {
+          new net.Socket({ fd: 3 }); new net.Socket({ fd: 1 })
+          const room = {}
+          for (const path of ['/', '/app', '/run', '/run/worker.sock', '/dev', '/dev/null', '/var/task', '/tmp']) {
+            const { blocks, bfree, bavail, files, ffree } = fs.statfsSync(path)
+            room[path] = [blocks, bfree, bavail, files, ffree]
+          }
+          return { room, report: JSON.stringify(process.report.getReport()), thread: JSON.stringify(await report(['--no-permission'])) }
+        }`,
+        { name: 'finder' },
+      )
+      const { room, report, thread } = outputOf(await abuse.call(fn, {})) as Record<string, string>
+      for (const text of [report!, thread!]) {
+        assert.ok(text.length > 1000)
+        assert.doesNotMatch(text, /peerhost\/|slots/)
+      }
+      assert.match(report!, /worker\.sock/)
+      if (process.getuid!() !== 0) return // in plain folders, as the operator is told
+      const { '/tmp': temporary, ...others } = room as unknown as Record<string, number[]>
+      assert.ok(temporary![0]! > 0)
+      for (const [path, figures] of Object.entries(others)) assert.deepEqual(figures, [0, 0, 0, 0, 0], path)
+    })
+
     test('writing outside /tmp, running from /tmp', async () => {
       const fn = attackFunction(
         `const fs = require('fs'), attempts = {

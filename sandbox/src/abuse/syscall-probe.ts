@@ -57,7 +57,7 @@ export async function probeSystemCalls(calls: SystemCall[]): Promise<Record<stri
     .filter(({ number }) => number !== null)
   const host = createHost({ nsjail: findNsjail(), node: findNode(), cgroups: 'required', onLog() {} })
   const slot = host.takeSlot()
-  const folder = join(host.runFolder.path, 'slots', String(slot))
+  const folder = join(host.runFolder.slots, String(slot))
   mkdirSync(folder, { recursive: true, mode: 0o711 })
   const cgroup = host.cgroups!.createSlot(host.runFolder.number, slot, { memory: JAIL_MEMORY, pids: 64 })
   const argv = ['/node', ...ENGINE_FLAGS, '-e', PROBE]

@@ -94,7 +94,7 @@ test('system calls that reach beyond an execution are refused or end it', {
 }, async () => {
   copyFileSync(new URL('fixtures/system-calls.cjs', import.meta.url), join(host.jailRoot, 'app/system-calls.cjs'))
   const slot = host.takeSlot()
-  const folder = join(host.runFolder.path, 'slots', String(slot))
+  const folder = join(host.runFolder.slots, String(slot))
   mkdirSync(folder)
   const argv = ['/node', ...NODE_FLAGS, '/app/system-calls.cjs']
   const child = spawnInJail({ host, folder, argv, outsideId: host.outsideId(slot), passStatus: true })

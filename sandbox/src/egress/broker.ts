@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
+import { basename, dirname } from 'node:path'
+import { listenIn } from '../host/listen.ts'
 import { peerOf } from '../jail/peer.ts'
 import { type Connect, connectPublic, EgressRefusal, type Resolve } from './connect-public.ts'
 import { EgressList } from './egress-list.ts'
@@ -192,13 +194,7 @@ export async function createEgressBroker(options: EgressBrokerOptions): Promise<
 /** The jail's user has another id: every process that sees the file may connect, its pid is what counts. */
 async function listen(server: Server, socketPath: string): Promise<void> {
   await rm(socketPath, { force: true })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(socketPath, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
+  await listenIn(dirname(socketPath), basename(socketPath), server)
   await chmod(socketPath, 0o666)
 }
 

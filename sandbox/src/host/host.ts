@@ -1,6 +1,4 @@
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { PeerHostError } from '@peerhost/protocol'
 import { findCgroups } from '../cgroup/find-cgroups.ts'
 import type { Cgroups } from '../cgroup/types.ts'
@@ -60,8 +58,7 @@ export function createHost({ nsjail, node, cgroups: wanted, onLog }: HostOptions
   if (!runFolder.ownTmpfs) onLog('sandbox: its files lie in a plain folder: only root can mount a tmpfs for them')
   cgroups?.sweep(runFolder.number)
   const watchdog = startWatchdog(runFolder.path, cgroups?.foldersOf(runFolder.number) ?? [])
-  mkdirSync(join(runFolder.path, 'slots'), { mode: 0o711 })
-  const jailRoot = join(runFolder.path, 'root')
+  const { jailRoot } = runFolder
   try {
     buildJailRoot(jailRoot, node)
   } catch (error) {

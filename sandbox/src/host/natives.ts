@@ -7,6 +7,8 @@ const SO_PEERCRED = 17
 const SO_SNDBUFFORCE = 32
 const MSG_DONTWAIT = 0x40
 const MNT_DETACH = 2
+const S_IFCHR = 0o20000
+const NULL_DEVICE = 0x103
 
 /** System calls that Node does not offer, made by koffi. Negative results mean failure; nothing here throws. */
 export interface Natives {
@@ -30,6 +32,8 @@ export interface Natives {
   /** Without nosuid and nodev: nsjail cannot mount again, in its user namespace, what bears flags it does not name. */
   mountTmpfs(folder: string, options: string): number
   unmount(folder: string): number
+  /** Makes what /dev/null is. */
+  makeNullDevice(path: string): number
 }
 
 let natives: Natives | undefined
@@ -61,6 +65,7 @@ function load(): Natives {
   const close = libc.func('int close(int)')
   const scheduler = libc.func('int sched_getscheduler(int)')
   const mount = libc.func('int mount(const char*, const char*, const char*, unsigned long, const char*)')
+  const mknod = libc.func('int mknod(const char*, unsigned int, unsigned long)')
   const umount2 = libc.func('int umount2(const char*, int)')
 
   const credentials = Buffer.alloc(12)
@@ -101,5 +106,6 @@ function load(): Natives {
     ioPriority: (pid) => syscall4(SYSCALL_IOPRIO_GET[process.arch]!, IOPRIO_WHO_PROCESS, pid, 0, 0),
     mountTmpfs: (folder, options) => mount('peerhost', folder, 'tmpfs', 0, options),
     unmount: (folder) => umount2(folder, MNT_DETACH),
+    makeNullDevice: (path) => mknod(path, S_IFCHR | 0o666, NULL_DEVICE),
   }
 }

@@ -12,7 +12,11 @@ export interface RunFolder {
   path: string
   /** Drawn at random, so that none is soon used again: user ids outside and cgroups are named by it. */
   number: number
-  /** True if it is a tmpfs of our own: what lies in it is resident whoever read it. */
+  /** What jails see as their root. */
+  jailRoot: string
+  /** Has a folder for each jail. */
+  slots: string
+  /** True if these two are tmpfs of our own: what lies in them is resident whoever read it. */
   ownTmpfs: boolean
 }
 
@@ -63,16 +67,24 @@ function listFolders(root: string): string[] {
 
 /** Takes a folder's mounts and then the folder away. */
 export function removeRunFolder(path: string): void {
-  if (process.getuid!() === 0) while (getNatives().unmount(join(path, 'root')) === 0);
+  if (process.getuid!() === 0) for (const name of [ROOT, SLOTS]) while (getNatives().unmount(join(path, name)) === 0);
   rmSync(path, { recursive: true, force: true })
 }
 
+/** What jails see as their root, and a folder for each jail. */
+const ROOT = 'root'
+const SLOTS = 'slots'
+
+// No jail writes to these. Without limits statfs(2) tells a jail nothing: no size of this machine, no count of jails.
+const NO_LIMITS = 'size=0,nr_inodes=0'
 /** With huge pages, where the kernel has them: a child then maps Node's code anew by 2 MB instead of by 64 KB. */
-const MOUNT_OPTIONS = ['mode=755,size=1g,huge=always', 'mode=755,size=1g']
+const ROOT_OPTIONS = [`mode=755,${NO_LIMITS},huge=always`, `mode=755,${NO_LIMITS}`]
+const SLOTS_OPTIONS = [`mode=711,${NO_LIMITS}`]
 
-const mountRoot = (folder: string) => MOUNT_OPTIONS.some((options) => getNatives().mountTmpfs(folder, options) === 0)
+const mount = (folder: string, options: string[]) =>
+  options.some((options) => getNatives().mountTmpfs(folder, options) === 0)
 
-/** Makes a folder of our own; as root its `root` is a tmpfs. */
+/** Makes a folder of our own; as root what jails see of it lies on tmpfs. */
 export function createRunFolder(root = runFolderRoot()): RunFolder {
   mkdirSync(root, { recursive: true, mode: 0o711 })
   for (;;) {
@@ -85,8 +97,10 @@ export function createRunFolder(root = runFolderRoot()): RunFolder {
       throw error
     }
     writeFileSync(join(path, 'owner'), `${process.pid} ${startTime(process.pid)}`)
-    mkdirSync(join(path, 'root'), { mode: 0o755 })
-    const ownTmpfs = process.getuid!() === 0 && mountRoot(join(path, 'root'))
-    return { path, number, ownTmpfs }
+    const [jailRoot, slots] = [join(path, ROOT), join(path, SLOTS)]
+    mkdirSync(jailRoot, { mode: 0o755 })
+    mkdirSync(slots, { mode: 0o711 })
+    const ownTmpfs = process.getuid!() === 0 && mount(jailRoot, ROOT_OPTIONS) && mount(slots, SLOTS_OPTIONS)
+    return { path, number, jailRoot, slots, ownTmpfs }
   }
 }

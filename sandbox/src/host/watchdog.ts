@@ -22,7 +22,7 @@ for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
   [ -n "$left" ] || break
   sleep 0.1
 done
-umount -l "$folder/root"
+umount -l "$folder/root" "$folder/slots"
 rm -rf "$folder"
 `
 

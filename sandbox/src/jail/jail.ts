@@ -6,6 +6,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import type { CgroupSlot } from '../cgroup/types.ts'
 import { type Deferred, deferred } from '../deferred.ts'
 import type { Host } from '../host/host.ts'
+import { listenIn } from '../host/listen.ts'
 import { getNatives } from '../host/natives.ts'
 import type { ResponseStream } from '../types.ts'
 import type { Answer } from './answer.ts'
@@ -32,6 +33,7 @@ const CLEAN_UP_MS = 10
 const CLEAN_UP_ROUNDS = 500
 const MAX_START_LOG = 16 * 1024
 const MAX_PROCESSES = 64
+const BACKLOG = 4
 const SIGKILL = 9
 const GO = Buffer.alloc(1)
 
@@ -109,7 +111,7 @@ export class Jail {
     this.kind = kind
     this.gone = this.#gone.promise
     this.slot = host.takeSlot()
-    this.#folder = join(host.runFolder.path, 'slots', String(this.slot))
+    this.#folder = join(host.runFolder.slots, String(this.slot))
     try {
       mkdirSync(join(this.#folder, 'run'), { recursive: true, mode: 0o711 })
       host.enter(this)
@@ -162,10 +164,9 @@ export class Jail {
   async #listen(): Promise<void> {
     this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket))
     this.#server.on('error', (error) => this.#end(error.message))
-    const path = join(this.socketFolder, 'worker.sock')
-    await new Promise<void>((resolve) => this.#server.listen(path, 4, resolve))
+    await listenIn(this.socketFolder, 'worker.sock', this.#server, BACKLOG)
     chmodSync(this.socketFolder, 0o755)
-    chmodSync(path, 0o777) // who connects is decided by SO_PEERCRED
+    chmodSync(join(this.socketFolder, 'worker.sock'), 0o777) // who connects is decided by SO_PEERCRED
   }
 
   async #spawn(): Promise<void> {

@@ -21,7 +21,7 @@ const CLEAN_UP_ROUNDS = 500
  */
 export async function makeCodeCache(host: Host, source: Buffer): Promise<Buffer | undefined> {
   const slot = host.takeSlot()
-  const folder = join(host.runFolder.path, 'slots', String(slot))
+  const folder = join(host.runFolder.slots, String(slot))
   const gone = deferred()
   let compiler: ChildProcess | undefined
   let cgroup: CgroupSlot | undefined

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { HARNESS_FOLDER } from '../host/jail-root.ts'
 
@@ -36,6 +36,11 @@ export interface NsjailConfig {
   passStatus: boolean
 }
 
+function nullDevice(root: string): string {
+  const own = join(root, 'dev/null')
+  return statSync(own).isCharacterDevice() ? own : '/dev/null'
+}
+
 const quote = (text: string) => JSON.stringify(text)
 
 function mount(fields: Record<string, string | boolean>): string {
@@ -62,7 +67,7 @@ export function nsjailConfig({ root, sockets, outsideId, argv, passStatus }: Nsj
     `gidmap { ${ids} }`,
     mount({ src: quote(root), dst: '"/"', ...readOnly }),
     // Read-only: what is written to a device still goes there, but nobody can set its times.
-    mount({ src: '"/dev/null"', dst: '"/dev/null"', is_bind: true, rw: 'false' }),
+    mount({ src: quote(nullDevice(root)), dst: '"/dev/null"', is_bind: true, rw: 'false' }),
     ...(sockets ? [mount({ src: quote(sockets), dst: '"/run"', ...readOnly, noexec: true })] : []),
     mount({
       dst: '"/tmp"',
