@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import {
   type Assignment,
   type FunctionInput,
+  type FunctionResult,
   fromHex,
   type HeadFrame,
   type Hex,
@@ -41,7 +42,7 @@ export interface StreamSink {
   head(frame: HeadFrame): void
   chunk(bytes: Uint8Array): void
   /** Throws PH_WORKER_BAD_RECEIPT where parts went out and are not those of the receipt. */
-  check(call: CompletedCall): void
+  check(result: FunctionResult, body: Uint8Array): void
 }
 
 const MAX_ATTEMPTS = 4
@@ -104,11 +105,11 @@ export async function dispatch(context: DispatchContext, call: Call, sink?: Stre
       failure = new PeerHostError('PH_WORKER_REFUSED', { detail: 'it cannot execute this function' })
     } catch (error) {
       failure = toPeerHostError(error)
-      if (sink?.begun) throw failure
     }
     metrics.failedAttempts.inc({ code: failure.code })
     const { worker } = connection.identity
     log('warning', 'attempt failed', { requestHash, attempt, worker, code: failure.code, message: failure.message })
+    if (sink?.begun) throw failure
     excluded.add(worker)
   }
   if (unable) return unable
@@ -159,6 +160,7 @@ async function attemptOn(
     },
   )
   const checked = checkResult({ domain, service, kind, request, assignment, assignmentHash, identity, frame })
+  sink?.check(checked.result, frame.body)
   store.addLog(`${service.owner}/${service.project}/${service.function}`, logRecord(requestHash, call, checked, frame))
   return {
     request,

@@ -30,7 +30,6 @@ async function promise(context: Context, completed: CompletedCall): Promise<Comp
 /** Executes a call that costs nothing. Throws what `dispatch` throws. */
 export async function performFree(context: Context, call: Call, sink?: StreamSink): Promise<PerformedCall> {
   const completed = await dispatch(context, call, sink)
-  sink?.check(completed)
   return { call: await promise(context, completed) }
 }
 

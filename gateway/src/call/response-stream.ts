@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type HeadFrame, MAX_BODY, PeerHostError } from '@peerhost/protocol'
+import { isDeepStrictEqual } from 'node:util'
+import { type FunctionResult, type HeadFrame, MAX_BODY, PeerHostError } from '@peerhost/protocol'
 import type { CompletedCall } from './completed-call.ts'
 import { receiptHeader, responseHeaders } from './deliver.ts'
 import type { StreamSink } from './dispatch.ts'
@@ -52,11 +53,12 @@ export class ResponseStream implements StreamSink {
   }
 
   /** Throws PH_WORKER_BAD_RECEIPT where the receipt is of something else than was streamed. */
-  check({ result, body }: CompletedCall): void {
+  check(result: FunctionResult, body: Uint8Array): void {
     if (!this.begun) return
     const response = result.kind === 'http' ? result.response : undefined
     const isSame =
       response?.httpStatus === this.#head?.httpStatus &&
+      isDeepStrictEqual(response?.headers, this.#head?.headers) &&
       this.#sent.digest('hex') === createHash('sha256').update(body).digest('hex')
     if (!isSame)
       throw new PeerHostError('PH_WORKER_BAD_RECEIPT', { detail: 'it is of another response than was streamed' })

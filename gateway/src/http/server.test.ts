@@ -7,7 +7,7 @@ import { startTestNetwork, type TestNetwork } from '../testing/test-network.ts'
 let network: TestNetwork
 before(async () => {
   network = await startTestNetwork({ config: { limits: { headersTimeoutMs: 300, requestTimeoutMs: 600 } } })
-  await network.worker(async ({ function: name, frame, send }) => {
+  await network.worker(async ({ function: name, request, frame, send }) => {
     if (name === 'stream') {
       const { id } = frame
       send({ type: 'head', id, httpStatus: 200, headers: [['content-type', 'text/event-stream']] })
@@ -16,8 +16,11 @@ before(async () => {
       send({ type: 'chunk', id, bytes: Buffer.from('two') })
       return { headers: [['content-type', 'text/event-stream']], body: 'one two' }
     }
-    if (name === 'lying')
-      send({ type: 'head', id: frame.id, httpStatus: 200, headers: [['content-type', 'text/plain']] })
+    if (name === 'lying') {
+      const lie = request!.query === 'header' ? 'text/html' : 'text/plain'
+      send({ type: 'head', id: frame.id, httpStatus: 200, headers: [['content-type', lie]] })
+      if (request!.query === 'header') send({ type: 'chunk', id: frame.id, bytes: Buffer.from('done') })
+    }
     if (name === 'headers')
       return {
         headers: [
@@ -132,8 +135,15 @@ test('a streamed response comes as it is made, its receipt as a trailer', async 
   assert.equal(text, 'one two')
 })
 
-test('a stream whose receipt is of something else is cut', async () => {
-  await assert.rejects(fetch(network.url('shop', '/lying')).then((response) => response.text()))
+test('a stream whose receipt is of something else is cut, and counts as a failure of its worker', async () => {
+  for (const url of ['/lying', '/lying?header']) {
+    network.lines.length = 0
+    await assert.rejects(fetch(network.url('shop', url)).then((response) => response.text()))
+    assert.ok(
+      network.lines.some((line) => line.includes('attempt failed') && line.includes('PH_WORKER_BAD_RECEIPT')),
+      url,
+    )
+  }
 })
 
 test('a function cannot speak for the gateway in its headers, nor break the response', async () => {
