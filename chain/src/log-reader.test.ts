@@ -78,7 +78,7 @@ test('a node that is not there is not asked again and again', async () => {
     asked++
     throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
   }
-  await assert.rejects(createLogReader(gone.provider).first(filter(), 0, 1000), { code: 'ECONNREFUSED' })
+  await assert.rejects(createLogReader(gone.provider).first(filter(), 0, 1000), { code: 'PH_CHAIN_UNREACHABLE' })
   assert.equal(asked, 1)
   gone.close()
 })

@@ -1,5 +1,6 @@
 import type { Hex } from '@peerhost/protocol'
 import type { JsonRpcProvider } from 'ethers'
+import { nodeError } from './node-error.ts'
 
 /** A log as nodes give it. */
 export interface RawLog {
@@ -47,7 +48,7 @@ function isAnswer(error: unknown): boolean {
 
 /**
  * Makes a reader. Nodes limit blocks or results of one question, each in its own words: whatever they answer to a wide
- * range with an error is asked for again with half of it. Throws what the node says of a single block, or that it is not there.
+ * range with an error is asked for again with half of it. Throws PH_CHAIN_UNREACHABLE.
  */
 export function createLogReader(provider: JsonRpcProvider): LogReader {
   let range = RANGE
@@ -67,7 +68,7 @@ export function createLogReader(provider: JsonRpcProvider): LogReader {
         // A node that is too slow for so much may be quick enough for less the next time.
         if (width > 1) range = Math.floor(width / 2)
         patience = PATIENCE
-        if (width === 1 || !isAnswer(error)) throw error
+        if (width === 1 || !isAnswer(error)) throw nodeError(provider, error)
       }
     }
   }

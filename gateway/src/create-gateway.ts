@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { type Chain, connectChain, createRegistry, createSender } from '@peerhost/chain'
+import { type Chain, connectChain, createRegistry, createSender, Outage } from '@peerhost/chain'
 import { type Hex, PeerHostError, paymentVaultAbi, sha256Hex } from '@peerhost/protocol'
 import { createSigner } from '@peerhost/protocol/native'
 import { createStore } from '@peerhost/storage'
@@ -79,7 +79,10 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
     undo.push(() => content.close())
 
     let behindSince: number | undefined
-    let lastErrorAt = 0
+    const outage = new Outage({
+      onFailure: ({ code, message }, count) => log('warning', 'the registry is behind', { code, message, count }),
+      onOver: (count) => log('info', 'the registry follows the chain again', { failures: count }),
+    })
     const registry = await createRegistry({
       provider: chain.provider,
       contracts: config.contracts,
@@ -90,10 +93,13 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
         load: () => store.meta('registry'),
         save: (text) => store.setMeta('registry', text),
       },
-      onError({ code, message }) {
+      onError(error) {
         behindSince ??= Date.now()
-        lastErrorAt = Date.now()
-        log('warning', 'the registry is behind', { code, message })
+        outage.failed(error)
+      },
+      onLook() {
+        behindSince = undefined
+        outage.worked()
       },
     })
     undo.push(() => registry.stop())
@@ -151,7 +157,6 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
 
     const whyNotReady = (): string | undefined => {
       if (failure) return failure.message
-      if (Date.now() - lastErrorAt > 10 * config.pollMs) behindSince = undefined
       if (behindSince !== undefined && Date.now() - behindSince > BEHIND_MS) return 'the chain cannot be reached'
       if (!registry.isEligibleGateway(gateway))
         return `${gateway} is not bonded as a gateway: workers refuse its requests`

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { connectChain, createRegistry, createSender, type RegistryPersistence } from '@peerhost/chain'
+import { connectChain, createRegistry, createSender, Outage, type RegistryPersistence } from '@peerhost/chain'
 import { formatUsdc, type Hex, PeerHostError } from '@peerhost/protocol'
 import { createSigner, recover } from '@peerhost/protocol/native'
 import { createSandbox, runtimeId } from '@peerhost/sandbox'
@@ -59,6 +59,10 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
     for (const close of closing.splice(0).reverse()) await close()
   }
   try {
+    const outage = new Outage({
+      onFailure: ({ code, message }) => log('warning', `the registry is behind: ${code}: ${message}`),
+      onOver: () => log('info', 'the registry follows the chain again'),
+    })
     const registry = await createRegistry({
       provider: chain.provider,
       contracts,
@@ -66,7 +70,8 @@ export async function createWorker(config: WorkerConfig): Promise<Worker> {
       fromBlock: config.fromBlock,
       persistence: filePersistence(join(dataDir, 'registry.json')),
       pollMs: config.pollMs ?? (network.name === 'local' ? 250 : 2_000),
-      onError: (error) => log('warning', error.message),
+      onError: (error) => outage.failed(error),
+      onLook: () => outage.worked(),
     })
     closing.push(() => registry.stop())
     await registry.start()

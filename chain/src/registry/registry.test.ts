@@ -127,7 +127,7 @@ test('what a re-organisation took back is told and kept, also where the look aft
     if (method === 'eth_getLogs') throw Object.assign(new Error('gone'), { code: 'ECONNREFUSED' })
     return send.call(this, method, params as never)
   }
-  await assert.rejects(registry.sync(), { code: 'ECONNREFUSED' })
+  await assert.rejects(registry.sync(), { code: 'PH_CHAIN_UNREACHABLE' })
   chain.provider.send = send
   await registry.sync()
   assert.equal(registry.find(address, 'reorg', 'gone'), undefined)

@@ -41,6 +41,8 @@ export interface CreateRegistryOptions {
   pollMs?: number
   /** Told of failed looks; the mirror goes on with what it knows. */
   onError?: (error: PeerHostError) => void
+  /** Told of looks that went well. */
+  onLook?: () => void
 }
 
 /** An in-memory mirror of what the contracts say about functions, bonds and keys. Reads never ask the chain. */
@@ -89,6 +91,7 @@ export async function createRegistry({
   persistence,
   pollMs = 1_000,
   onError,
+  onLook,
 }: CreateRegistryOptions): Promise<Registry> {
   const addresses = [contracts.ExecutionCoordinator, contracts.StakeVault]
   const genesis = await blockAt('0x0')
@@ -208,7 +211,7 @@ export async function createRegistry({
     if (stopped) return
     timer = setTimeout(() => {
       sync()
-        .catch((cause: unknown) => onError?.(nodeError(provider, cause)))
+        .then(onLook, (cause: unknown) => onError?.(nodeError(provider, cause)))
         .finally(schedule)
     }, pollMs)
   }

@@ -1,3 +1,4 @@
+import { Outage } from '@peerhost/chain'
 import {
   batchHeaderHash,
   cidOfDigest,
@@ -34,11 +35,17 @@ export class Anchorer {
   #running: Promise<void> | undefined
   #stopped = false
   #lastAt = 0
+  readonly #outage: Outage
   /** Why anchoring stands still, for /readyz. */
   problem: string | undefined
 
   constructor(context: AnchorerContext) {
     this.#context = context
+    const { log } = context
+    this.#outage = new Outage({
+      onFailure: ({ code, message, hint }, count) => log('error', 'anchoring failed', { code, message, hint, count }),
+      onOver: (count) => log('info', 'anchoring works again', { failures: count }),
+    })
   }
 
   /** Finishes what a former run left open, then anchors at intervals. */
@@ -80,10 +87,11 @@ export class Anchorer {
     try {
       await this.anchor()
       this.problem = undefined
+      this.#outage.worked()
     } catch (cause) {
-      const { code, message } = toPeerHostError(cause)
-      this.problem = `${code}: ${message}`
-      this.#context.log('error', 'anchoring failed', { code, message })
+      const error = toPeerHostError(cause)
+      this.problem = `${error.code}: ${error.message}`
+      this.#outage.failed(error)
     }
   }
 

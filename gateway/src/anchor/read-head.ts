@@ -1,4 +1,4 @@
-import { createLogReader } from '@peerhost/chain'
+import { createLogReader, nodeError } from '@peerhost/chain'
 import {
   type BatchHeader,
   cidOfDigest,
@@ -16,6 +16,12 @@ import { Interface, type JsonRpcProvider } from 'ethers'
 export const coordinatorInterface = new Interface(executionCoordinatorAbi)
 
 const lower = (text: string) => text.toLowerCase() as Hex
+
+/** Asks the node; throws PH_CHAIN_UNREACHABLE where it does not answer. */
+const ask = <T>(provider: JsonRpcProvider, method: string, params: unknown[]): Promise<T> =>
+  provider.send(method, params).catch((cause: unknown) => {
+    throw nodeError(provider, cause)
+  })
 
 /** The last batch that the chain has of a gateway. The coordinator keeps 28 bytes of a header's hash. */
 export interface AnchoredHead {
@@ -44,7 +50,7 @@ export async function readHead(
 ): Promise<AnchoredHead | undefined> {
   const hashAt = async (index: number): Promise<Hex | undefined> => {
     const data = coordinatorInterface.encodeFunctionData('batchOf', [gateway, index])
-    const result = (await provider.send('eth_call', [{ to: coordinator, data }, 'latest'])) as Hex
+    const result = await ask<Hex>(provider, 'eth_call', [{ to: coordinator, data }, 'latest'])
     const [hash, anchoredAt] = coordinatorInterface.decodeFunctionResult('batchOf', result)
     return anchoredAt === 0n ? undefined : hash
   }
@@ -74,12 +80,9 @@ export async function findHeader(
   fromBlock: number,
 ): Promise<{ header: BatchHeader; headerHash: Hex }> {
   const topics = coordinatorInterface.encodeFilterTopics('BatchAnchored', [gateway, head.index]) as Hex[]
-  const newest = Number(await provider.send('eth_blockNumber', []))
-  for await (const { logs } of createLogReader(provider).backwards(
-    { address: coordinator, topics },
-    fromBlock,
-    newest,
-  )) {
+  const newest = Number(await ask<Hex>(provider, 'eth_blockNumber', []))
+  const pages = createLogReader(provider).backwards({ address: coordinator, topics }, fromBlock, newest)
+  for await (const { logs } of pages) {
     for (const log of logs) {
       const { args } = coordinatorInterface.parseLog(log)!
       if (!String(args.headerHash).startsWith(head.hashPrefix)) continue

@@ -98,12 +98,8 @@ export async function createToken({ provider, sender, network }: CreateTokenOpti
     const head = Number(await ask<Hex>('eth_blockNumber', []))
     const events: Hex[] = [AUTHORIZATION_USED, AUTHORIZATION_CANCELED]
     const topics = [events, `0x${pad(from)}` as Hex, nonce]
-    try {
-      for await (const { logs } of reader.backwards({ address, topics }, Math.max(0, head - LOOK_BACK), head))
-        if (logs.length > 0) return logs
-    } catch (cause) {
-      throw nodeError(provider, cause)
-    }
+    for await (const { logs } of reader.backwards({ address, topics }, Math.max(0, head - LOOK_BACK), head))
+      if (logs.length > 0) return logs
     return []
   }
 
