@@ -1,13 +1,27 @@
 import { AbiCoder } from 'ethers'
 import { fromHex, type Hex } from './hex.ts'
 import { keccak256 } from './keccak.ts'
-import { encodeWords } from './messages/word.ts'
+import { encodeWords, writeWord } from './messages/word.ts'
 
 const abi = AbiCoder.defaultAbiCoder()
 
-/** keccak256(abi.encode(owner, project, function)): a function's name on-chain. */
+const utf8 = new TextEncoder()
+const HEAD = 3 * 32
+const padded = (size: number) => Math.ceil(size / 32) * 32
+
+/** keccak256(abi.encode(owner, project, function)): a function's name on-chain. By hand, as each request needs one. */
 export function serviceId(owner: Hex, project: string, functionName: string): Hex {
-  return keccak256(fromHex(abi.encode(['address', 'string', 'string'], [owner, project, functionName])))
+  const texts = [utf8.encode(project), utf8.encode(functionName)]
+  const words = new Uint8Array(HEAD + texts.reduce((sum, { length }) => sum + 32 + padded(length), 0))
+  writeWord(words, 0, 'address', owner)
+  let at = HEAD
+  texts.forEach((text, index) => {
+    writeWord(words, 32 * (index + 1), 'uint256', at)
+    writeWord(words, at, 'uint256', text.length)
+    words.set(text, at + 32)
+    at += 32 + padded(text.length)
+  })
+  return keccak256(words)
 }
 
 /** A worker's blinded result: keccak256(abi.encode(resultHash, salt, worker)) (protocol.md, `resultCommit`). */

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Hex } from '@peerhost/protocol'
@@ -23,12 +23,25 @@ const SCHEMA = `
   create table if not exists acceptances (receipt_hash text primary key, message blob not null, created_ms integer not null) strict, without rowid;
 `
 
+const BOOT_ID = '/proc/sys/kernel/random/boot_id'
+
+/** Names this run of the machine's kernel; where it cannot be told, no two are the same. */
+function currentBoot(): string {
+  try {
+    return readFileSync(BOOT_ID, 'utf8').trim()
+  } catch {
+    return String(process.hrtime.bigint())
+  }
+}
+
 /**
- * The worker's receipts on disk. A receipt is there before it is sent (protocol.md, Messages), so that a worker which lost
- * its memory never signs a second answer to one assignment.
+ * The worker's receipts on disk. A receipt is written before it is sent (protocol.md, Messages), so that a worker which lost
+ * its memory never signs a second answer to one assignment. No request waits for the disk itself: what was written
+ * outlives the process, and where the machine has started anew, which may have lost the last of them, the database counts
+ * as made anew, so that no request from before is answered again (docs/adr/0008).
  */
 export class ReceiptStore {
-  /** Milliseconds: when this database was made. Requests with an older clock may have been answered by a lost one. */
+  /** Milliseconds: since when nothing written can have been lost. Requests with an older clock may have been answered. */
   readonly createdMs: number
   readonly #db: DatabaseSync
   readonly #insert: StatementSync
@@ -40,19 +53,32 @@ export class ReceiptStore {
   #promises: { receiptHash: Hex; message: Uint8Array }[] = []
   #lazy: NodeJS.Timeout | undefined
 
-  constructor(path: string) {
+  /** @param boot names this run of the machine's kernel */
+  constructor(path: string, boot: string = currentBoot()) {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     this.#db = new DatabaseSync(path)
     this.#db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000')
     this.#db.exec(SCHEMA)
-    this.#db.prepare('insert or ignore into meta values (?, ?)').run('created_ms', String(Date.now()))
-    this.createdMs = Number(
-      (this.#db.prepare('select value from meta where name = ?').get('created_ms') as { value: string }).value,
-    )
+    this.createdMs = this.#since(boot)
+    this.#db.exec('pragma synchronous = normal')
     this.#insert = this.#db.prepare('insert into receipts values (?, ?, ?, ?)')
     this.#find = this.#db.prepare('select frame from receipts where assignment_hash = ?')
     this.#has = this.#db.prepare('select 1 from receipts where receipt_hash = ?')
     this.#accept = this.#db.prepare('insert or ignore into acceptances values (?, ?, ?)')
+  }
+
+  /** On the disk before anything is answered. */
+  #since(boot: string): number {
+    const read = this.#db.prepare('select value from meta where name = ?')
+    const write = this.#db.prepare('insert or replace into meta values (?, ?)')
+    const get = (name: string) => (read.get(name) as { value: string } | undefined)?.value
+    if (get('boot') !== boot) {
+      this.#db.exec('begin immediate')
+      write.run('created_ms', String(Date.now()))
+      write.run('boot', boot)
+      this.#db.exec('commit')
+    }
+    return Number(get('created_ms'))
   }
 
   find(assignmentHash: Hex): Uint8Array | undefined {
@@ -64,7 +90,7 @@ export class ReceiptStore {
     return this.#has.get(receiptHash) !== undefined
   }
 
-  /** Settles when the receipt is on disk. Those of one turn of the event loop share a commit. */
+  /** Settles when the receipt is written. Those of one turn of the event loop share a commit. */
   save(receipt: StoredReceipt): Promise<void> {
     return new Promise((done, failed) => {
       this.#waiting.push({ receipt, done, failed })
