@@ -40,7 +40,7 @@ program
   .command('dev')
   .description('run a whole PeerHost network on this machine: chain, store, gateway, workers')
   .option('--port <port>', 'the gateway’s; 0 takes free ones for all', integer(0, 65535), 8402)
-  .option('--workers <count>', 'how many workers', integer(1, 16), 3)
+  .option('--workers <count>', 'how many workers; 0: only those that `peerhost worker` runs', integer(0, 16), 3)
   .option('--block-time <seconds>', 'seconds between blocks; 0 mines each transaction at once', number(0, 60), 0)
   .option('--data <folder>', 'where it keeps itself between runs', './.peerhost')
   .option('--fresh', 'start empty')
