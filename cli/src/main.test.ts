@@ -58,6 +58,29 @@ test('dev says so where its folder is none', async () => {
   assert.equal(readFileSync(data, 'utf8'), 'mine')
 })
 
+test('a data folder that cannot be made is an error, also below /proc, where Node’s own mkdir never ends', async () => {
+  const key = '11'.repeat(32)
+  const place = { PEERHOST_PRIVATE_KEY: key, PEERHOST_NETWORK_FILE: join(folder, 'there.json') }
+  const contracts = Object.fromEntries(
+    ['ExecutionCoordinator', 'StakeVault', 'PaymentVault'].map((name) => [name, `0x${'22'.repeat(20)}`]),
+  )
+  const url = 'http://127.0.0.1:9'
+  const network = {
+    gatewayUrl: url,
+    rpcUrl: url,
+    chainId: 84532,
+    ipfsUrl: url,
+    usdc: `0x${'33'.repeat(20)}`,
+    contracts,
+  }
+  writeFileSync(place.PEERHOST_NETWORK_FILE, JSON.stringify({ ...network, pids: {}, accounts: {} }))
+  for (const command of [['dev', '--port', '0'], ['worker'], ['gateway']]) {
+    const { code, stderr } = await peerhost([...command, '--data', '/proc/peerhost/data'], place)
+    assert.equal(code, 1)
+    assert.match(stderr, /--data \/proc\/peerhost\/data is no folder that can be written.*\n.*\(PH_CONFIG_INVALID\)/)
+  }
+})
+
 test('doctor fails where a network is named and is not there', async () => {
   const { code, stdout } = await peerhost(['doctor', '--json'], { PEERHOST_NETWORK_FILE: join(folder, 'network.json') })
   const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: { name: string; ok: boolean; fix?: string }[] }

@@ -38,6 +38,11 @@ export function isHex(value: unknown, size: number): value is Hex {
   return typeof value === 'string' && value.length === 2 + 2 * size && /^0x[0-9a-fA-F]*$/.test(value)
 }
 
+/** A wallet's address, written in any case, in lower case; undefined for everything else. */
+export function parseAddress(value: unknown): Hex | undefined {
+  return typeof value === 'string' && /^0x[0-9a-f]{40}$/i.test(value) ? (value.toLowerCase() as Hex) : undefined
+}
+
 /** 32 zero bytes: "none" wherever a hash is expected. */
 export const ZERO_HASH: Hex = `0x${'00'.repeat(32)}`
 export const ZERO_ADDRESS: Hex = `0x${'00'.repeat(20)}`

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { PeerHostError } from './errors/peerhost-error.ts'
 import { fromHex, type Hex, isHex, toHex } from './hex.ts'
 import { keccakBytes } from './keccak.ts'
+import { parsePrivateKey } from './signing/private-key.ts'
 import { createPureSigner, recoverPure } from './signing/pure.ts'
 import { HALF_ORDER, type MessageSigner, type Recover, saltOf } from './signing/signer.ts'
 
@@ -36,10 +37,10 @@ const addressOf = (publicKey: Uint8Array): Hex => toHex(keccakBytes(publicKey.su
 
 /** A signer over native secp256k1 (about 0.03 ms). Throws PH_CONFIG_KEY_INVALID. */
 export function createSigner(privateKey: string): MessageSigner {
-  if (!isHex(privateKey, 32)) throw new PeerHostError('PH_CONFIG_KEY_INVALID', {})
+  const hex = parsePrivateKey(privateKey)
   const native = load()
-  if (!native) return createPureSigner(privateKey)
-  const key = fromHex(privateKey)
+  if (!native) return createPureSigner(hex)
+  const key = fromHex(hex)
   if (!native.privateKeyVerify(key)) throw new PeerHostError('PH_CONFIG_KEY_INVALID', {})
   return {
     address: addressOf(native.publicKeyCreate(key, false)),

@@ -25,6 +25,8 @@ import {
   type Manifest,
   messageFromJson,
   PeerHostError,
+  parseAddress,
+  parsePrivateKey,
   parseUsdc,
   paymentRefOfAuthorization,
   paymentRefOfChannel,
@@ -44,6 +46,23 @@ import { createSigner, recover } from './native.ts'
 const read = (name: string) => JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), 'utf8'))
 const abi = AbiCoder.defaultAbiCoder()
 const keccakOf = (types: string[], values: unknown[]) => solidityPackedKeccak256(['bytes'], [abi.encode(types, values)])
+test('a private key is read in any case, with and without 0x', () => {
+  const key = `0x${'5a'.repeat(32)}` as const
+  for (const text of [key, key.slice(2), key.toUpperCase(), ` ${key}\n`]) {
+    assert.equal(parsePrivateKey(text), key)
+    assert.equal(createSigner(text).address, signer.address)
+  }
+  for (const text of ['', '0x', `${key}5a`, key.slice(0, -1), `${key.slice(0, -2)}zz`, '0x'.repeat(33)])
+    assert.throws(() => parsePrivateKey(text), { code: 'PH_CONFIG_KEY_INVALID' }, text)
+})
+
+test('an address is read in any case', () => {
+  const address = `0x${'ab'.repeat(20)}`
+  for (const text of [address, address.toUpperCase(), `0x${'aB'.repeat(20)}`]) assert.equal(parseAddress(text), address)
+  for (const text of [undefined, 1, '', address.slice(2), `${address}00`, `0y${'ab'.repeat(20)}`])
+    assert.equal(parseAddress(text), undefined)
+})
+
 const signer = createSigner(`0x${'5a'.repeat(32)}`)
 const domain = { chainId: 84532, verifyingContract: `0x${'c0'.repeat(20)}` as Hex }
 const of = <T extends 'Request' | 'Assignment' | 'Receipt' | 'Acceptance'>(type: T) =>

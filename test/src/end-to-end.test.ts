@@ -79,7 +79,7 @@ test('a free function answers as any URL, with a receipt, in both forms of its a
   const { gatewayUrl, accounts } = dev.network
   const port = Number(new URL(gatewayUrl).port)
   const headers = {
-    host: `${accounts.developer.address.toUpperCase().replace('0X', '0x')}.example.org`,
+    host: `${accounts.developer.address.toUpperCase()}.example.org`,
     'x-probe': 'yes',
   }
   const body = await new Promise<string>((resolve, reject) => {
@@ -91,6 +91,9 @@ test('a free function answers as any URL, with a receipt, in both forms of its a
       .end()
   })
   assert.deepEqual(JSON.parse(body), seen)
+  const shouted = base.replace(accounts.developer.address, accounts.developer.address.toUpperCase())
+  assert.notEqual(shouted, base)
+  assert.deepEqual(await (await fetch(`${shouted}/free/7?a=1&a=2`, { headers: { 'x-probe': 'yes' } })).json(), seen)
 })
 
 test('a function with a price: 402 without payment, an answer and a receipt that holds with it, its money divided', async () => {
@@ -146,6 +149,16 @@ test('a function with a price: 402 without payment, an answer and a receipt that
     writeFileSync(forged, JSON.stringify({ ...JSON.parse(readFileSync(saved, 'utf8')), ...change }))
     assert.equal((await peerhost('verify', forged)).code, 1)
   }
+})
+
+test('a receipt whose result cannot be compared holds, but --execute does not call it verified', async () => {
+  const saved = join(scratch, 'trusted.json')
+  assert.equal((await peerhost('call', `${base}/slow`, '--save', saved)).code, 0)
+  assert.equal((await peerhost('verify', saved)).code, 0)
+  const executed = await peerhost('verify', saved, '--execute')
+  assert.equal(executed.code, 2, executed.stdout + executed.stderr)
+  assert.match(executed.stdout, /^open +execution .*verification none/m)
+  assert.match(executed.stdout, /The receipt holds; its result was not compared/)
 })
 
 test('a call that fails, or answers 400 and above, costs nothing and has a receipt that says so', async () => {

@@ -58,10 +58,14 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-test('no packed package leads to sources', () => {
-  for (const name of ['@peerhost/protocol', 'serverless-peerhost', 'peerhost']) {
+test('no packed package leads to sources, and each says what it is', () => {
+  const own = readdirSync(join(project, 'node_modules/@peerhost'), { withFileTypes: true })
+  const names = own.map(({ name }) => `@peerhost/${name}`).filter((name) => !name.includes('nsjail'))
+  assert.equal(names.length, 8)
+  for (const name of [...names, 'serverless-peerhost', 'peerhost']) {
     const manifest = readFileSync(join(project, 'node_modules', name, 'package.json'), 'utf8')
     assert.doesNotMatch(manifest, /peerhost-source/)
+    assert.match(readFileSync(join(project, 'node_modules', name, 'README.md'), 'utf8'), new RegExp(`^# ${name}\n`))
   }
 })
 

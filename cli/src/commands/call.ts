@@ -73,7 +73,7 @@ export async function call(target: string, options: CallOptions): Promise<void> 
 
   const payments: Payment[] = []
   const pay = createPayingFetch({
-    signer: (process.env.PEERHOST_PRIVATE_KEY as `0x${string}` | undefined) ?? network?.accounts?.payer.privateKey,
+    signer: process.env.PEERHOST_PRIVATE_KEY ?? network?.accounts?.payer.privateKey,
     maxPrice,
     networks: [network?.info ?? NETWORKS.local],
     onPayment: (payment) => payments.push(payment),

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { findNetwork } from '@peerhost/chain'
 import { createGateway } from '@peerhost/gateway'
 import { type Hex, PeerHostError } from '@peerhost/protocol'
+import { makeFolder } from '../dev/make-folder.ts'
 import { bond } from './bond.ts'
 import { reporter, untilStopped } from './serve.ts'
 
@@ -25,6 +26,8 @@ export async function gateway(options: GatewayOptions): Promise<void> {
   const network = findNetwork({ cwd: process.cwd(), env, network: options.network })
   const privateKey = process.env.PEERHOST_PRIVATE_KEY
   if (!privateKey) throw new PeerHostError('PH_CONFIG_KEY_MISSING', {})
+  const dataDir = resolve(options.data)
+  makeFolder(dataDir)
   const { ready, log } = reporter(options)
   if (options.stake) await bond(network, privateKey, options.stake)
   const running = await createGateway({
@@ -37,7 +40,7 @@ export async function gateway(options: GatewayOptions): Promise<void> {
     publicUrl: options.publicUrl,
     gateway: options.gateway as Hex | undefined,
     privateKey,
-    dataDir: resolve(options.data),
+    dataDir,
     trustedProxies: options.trustedProxy,
     ipfsSources: options.ipfsSource,
     content: process.env.PEERHOST_IPFS_API ? { driver: 'kubo', url: process.env.PEERHOST_IPFS_API } : undefined,

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { findNetwork } from '@peerhost/chain'
 import { type Hex, PeerHostError } from '@peerhost/protocol'
 import { createWorker } from '@peerhost/worker'
+import { makeFolder } from '../dev/make-folder.ts'
 import { bond } from './bond.ts'
 import { reporter, untilStopped } from './serve.ts'
 
@@ -22,6 +23,8 @@ export async function worker(options: WorkerOptions): Promise<void> {
   const network = findNetwork({ cwd: process.cwd(), env: process.env, network: options.network })
   const privateKey = process.env.PEERHOST_PRIVATE_KEY
   if (!privateKey) throw new PeerHostError('PH_CONFIG_KEY_MISSING', {})
+  const dataDir = resolve(options.data)
+  makeFolder(dataDir)
   if (options.forkPoint !== 'auto' && options.forkPoint !== 'blank')
     throw new PeerHostError('PH_CONFIG_INVALID', { detail: '--fork-point is auto or blank' })
   const { ready, log } = reporter(options)
@@ -34,7 +37,7 @@ export async function worker(options: WorkerOptions): Promise<void> {
     gateways: options.gateway ?? [network.gatewayUrl],
     privateKey,
     worker: options.worker as Hex | undefined,
-    dataDir: resolve(options.data),
+    dataDir,
     capacity: options.capacity,
     memoryMb: options.memory,
     forkPoint: options.forkPoint,

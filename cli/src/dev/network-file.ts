@@ -1,6 +1,7 @@
-import { accessSync, constants, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type NetworkFile, PeerHostError } from '@peerhost/protocol'
+import { makeFolder } from './make-folder.ts'
 
 /** What a network keeps in its folder; nothing else there is ours to delete. */
 const KEPT_NAMES = /^(chain\.json|gateway|worker-\d+)$/
@@ -21,13 +22,7 @@ function isAlive(pid: number): boolean {
  * PH_CONFIG_INVALID where the folder cannot be written.
  */
 export function claimDataDir(dataDir: string, { fresh = false } = {}): void {
-  try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    accessSync(dataDir, constants.W_OK)
-  } catch (cause) {
-    const detail = `--data ${dataDir} is no folder that can be written: ${(cause as Error).message}`
-    throw new PeerHostError('PH_CONFIG_INVALID', { detail }, { cause })
-  }
+  makeFolder(dataDir)
   const lock = join(dataDir, 'peerhost.pid')
   let holder = 0
   try {

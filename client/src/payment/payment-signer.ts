@@ -1,5 +1,5 @@
 import type { Hex } from '@peerhost/protocol'
-import { PeerHostError } from '@peerhost/protocol'
+import { PeerHostError, parsePrivateKey } from '@peerhost/protocol'
 import type { ClientEvmSigner } from '@x402/evm'
 import { privateKeyToAccount } from 'viem/accounts'
 
@@ -22,7 +22,7 @@ export interface ViemLikeSigner {
 }
 
 /** Who pays: a private key, an ethers signer or a viem account. */
-export type PaymentSigner = Hex | EthersLikeSigner | ViemLikeSigner
+export type PaymentSigner = string | EthersLikeSigner | ViemLikeSigner
 
 const isEthersLike = (signer: EthersLikeSigner | ViemLikeSigner): signer is EthersLikeSigner =>
   typeof (signer as Partial<EthersLikeSigner>).getAddress === 'function'
@@ -30,9 +30,9 @@ const isEthersLike = (signer: EthersLikeSigner | ViemLikeSigner): signer is Ethe
 /** Brings any signer into the form that x402's schemes take; throws PH_CONFIG_KEY_INVALID. */
 export async function toPaymentSigner(signer: PaymentSigner): Promise<ClientEvmSigner> {
   if (typeof signer === 'string') {
-    if (!/^0x[0-9a-fA-F]{64}$/.test(signer)) throw new PeerHostError('PH_CONFIG_KEY_INVALID', {})
+    const key = parsePrivateKey(signer)
     try {
-      const account = privateKeyToAccount(signer)
+      const account = privateKeyToAccount(key)
       return { address: account.address, signTypedData: (data) => account.signTypedData(data as never) }
     } catch {
       // The cause is left out: it might quote the key.

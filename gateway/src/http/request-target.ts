@@ -1,4 +1,4 @@
-import type { Hex } from '@peerhost/protocol'
+import { type Hex, parseAddress } from '@peerhost/protocol'
 
 /** Where a request is aimed at. */
 export interface RequestTarget {
@@ -17,8 +17,7 @@ export interface FunctionTarget {
   query: string
 }
 
-const WALLET = /^0x[0-9a-fA-F]{40}$/
-const WALLET_HOST = /^(0x[0-9a-fA-F]{40})\./
+const WALLET_HOST = /^(0x[0-9a-f]{40})\./i
 
 /** Splits a request target, also one in absolute form (RFC 9112, 3.2.2). */
 export function parseTarget(url: string): RequestTarget {
@@ -62,8 +61,8 @@ export function functionTarget(
   if (firstSegment(rawPath) === 'run') {
     const rest = rawPath.slice('/run'.length)
     const wallet = firstSegment(rest)
-    if (!WALLET.test(wallet)) return undefined
-    return splitProject(wallet.toLowerCase() as Hex, rest.slice(1 + wallet.length), query)
+    const owner = parseAddress(wallet)
+    return owner && splitProject(owner, rest.slice(1 + wallet.length), query)
   }
   const owner = walletOfHost(host)
   return owner && splitProject(owner, rawPath, query)

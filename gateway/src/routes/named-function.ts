@@ -1,12 +1,12 @@
-import { type Hex, isHex, PeerHostError } from '@peerhost/protocol'
+import { type Hex, PeerHostError, parseAddress } from '@peerhost/protocol'
 import type { Request } from 'express'
 import type { Context } from '../context.ts'
 import type { ServedFunction } from '../routing/project-catalogue.ts'
 
 /** The owner in a path `/…/<wallet>/<project>/<function>`; throws PH_REQUEST_NO_ROUTE. */
 export function ownerInPath(req: Request): Hex {
-  const { wallet } = req.params
-  if (isHex(wallet, 20)) return wallet.toLowerCase() as Hex
+  const owner = parseAddress(req.params.wallet)
+  if (owner) return owner
   throw new PeerHostError('PH_REQUEST_NO_ROUTE', { path: req.path.slice(0, 200) })
 }
 

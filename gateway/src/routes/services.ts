@@ -1,4 +1,4 @@
-import { formatUsdc, type Hex, isHex } from '@peerhost/protocol'
+import { formatUsdc, type Hex, parseAddress } from '@peerhost/protocol'
 import type { Request, Response } from 'express'
 import type { Context } from '../context.ts'
 import { sendJson } from '../http/send-json.ts'
@@ -8,8 +8,7 @@ import type { Project, ServedFunction } from '../routing/project-catalogue.ts'
 export const queryText = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 
 /** The owner that a query or a Host header names. */
-export const ownerOf = (value: unknown): Hex | undefined =>
-  isHex(value, 20) ? (value.toLowerCase() as Hex) : undefined
+export const ownerOf = (value: unknown): Hex | undefined => parseAddress(value)
 
 /** URL of a project, without slash at the end. */
 export const projectUrl = (context: Pick<Context, 'publicUrl'>, { owner, name }: Pick<Project, 'owner' | 'name'>) =>

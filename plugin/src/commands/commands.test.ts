@@ -260,6 +260,13 @@ test('invoke takes its event from -d, else from standard input, else it is empty
   assert.equal(await invoked([], ''), '{}')
 })
 
+test('invoke local without a sandbox says so once', async () => {
+  const { code, stdout, stderr } = await serverless(['invoke', 'local', '-f', 'hello'])
+  assert.equal(code, 1)
+  assert.equal((stdout + stderr).match(/The sandbox does not work here/g)?.length, 1, stdout + stderr)
+  assert.match(stdout + stderr, /\(PH_SANDBOX_UNAVAILABLE\)/)
+})
+
 test('a changed limit registers that function anew, with the same code, and no other', async () => {
   assert.equal((await serverless(['deploy'])).code, 0)
   service.write('serverless.yml', YML.replace('price: 0.001', 'price: 0.001\n    timeout: 9'))

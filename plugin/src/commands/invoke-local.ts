@@ -31,7 +31,7 @@ async function invokeLocal(provider: PeerHostProvider, packaging: PackageCommand
   const fn = asSandboxFunction(ZERO_ADDRESS, provider.config().project, { ...built!, entry: { ...entry, environment } })
 
   const local = await openLocalSandbox({ blankJails: 0, onLog: (line) => utils.log.info(line) })
-  if (!('sandbox' in local)) throw new PeerHostError('PH_SANDBOX_UNAVAILABLE', { detail: local.unavailable })
+  if (!('sandbox' in local)) throw local.unavailable
   try {
     const invocation = {
       input: { kind: 'event' as const, body },

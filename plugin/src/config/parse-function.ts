@@ -1,5 +1,4 @@
-import { isIP } from 'node:net'
-import { PeerHostError, parseUsdc, type Verification, type Warmup } from '@peerhost/protocol'
+import { PeerHostError, parseEgress, parseUsdc, type Verification, type Warmup } from '@peerhost/protocol'
 import { parseRoute } from './parse-route.ts'
 import { isLoose, type Loose, textList } from './types.ts'
 import type { Warnings } from './warnings.ts'
@@ -54,25 +53,9 @@ export function parseEnvironment(functionName: string, definition: Loose, provid
   return environment
 }
 
-const LABELS = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/
-
 /** Hosts as `host` or `host:port`, lower case. @throws PH_CONFIG_EGRESS_INVALID */
-export function parseEgress(value: unknown): string[] {
-  const hosts = textList(value).map((text) => {
-    const invalid = (reason: string) => new PeerHostError('PH_CONFIG_EGRESS_INVALID', { host: text, reason })
-    const entry = text.trim().toLowerCase()
-    if (entry.includes('*')) throw invalid('it has a wildcard')
-    if (entry.includes('/')) throw invalid('it is a URL or a network, not a host')
-    const match = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d+))?$/.exec(entry)
-    if (!match) throw invalid('it is no host name')
-    const host = match[1]!.replace(/\.$/, '')
-    if (match[2] !== undefined && (Number(match[2]) < 1 || Number(match[2]) > 65535))
-      throw invalid('there is no such port')
-    if (!(host.startsWith('[') ? isIP(host.slice(1, -1)) === 6 : LABELS.test(host))) throw invalid('it is no host name')
-    return match[2] === undefined ? host : `${host}:${Number(match[2])}`
-  })
-  return [...new Set(hosts)].sort()
-}
+export const parseEgressList = (value: unknown): string[] =>
+  [...new Set(textList(value).map((entry) => parseEgress(entry).text))].sort()
 
 /** @throws PH_CONFIG_VERIFICATION_INVALID */
 export function parseVerification(functionName: string, value: unknown, egress: string[]): Verification {

@@ -3,7 +3,7 @@ import { noteIgnoredKeys } from './ignored-keys.ts'
 import { parseEvents } from './parse-events.ts'
 import {
   checkRuntime,
-  parseEgress,
+  parseEgressList,
   parseEnvironment,
   parseNumber,
   parsePrice,
@@ -71,7 +71,7 @@ function readFunction(
   if (typeof handler !== 'string' || handler === '') {
     throw new PeerHostError('PH_CONFIG_HANDLER_NOT_FOUND', { function: name, handler: String(handler ?? '') })
   }
-  const egress = parseEgress(definition.egress)
+  const egress = parseEgressList(definition.egress)
   const warmup = parseWarmup(name, definition.warmup)
   return {
     name,

@@ -6,7 +6,7 @@ import {
   type NetworkConfig,
   type TransactionSender,
 } from '@peerhost/chain'
-import { createPureSigner, type Hex, type MessageSigner, PeerHostError } from '@peerhost/protocol'
+import { createPureSigner, type Hex, type MessageSigner, PeerHostError, parsePrivateKey } from '@peerhost/protocol'
 import { GatewayClient } from './gateway-client.ts'
 
 export interface NetworkOptions {
@@ -37,9 +37,7 @@ export interface ChainConnection extends Connection {
 function deployerKey(env: NodeJS.ProcessEnv, network: NetworkConfig): Hex {
   const given = env.PEERHOST_PRIVATE_KEY?.trim() || network.accounts?.developer.privateKey
   if (!given) throw new PeerHostError('PH_CONFIG_KEY_MISSING', {})
-  const key = (given.startsWith('0x') ? given : `0x${given}`).toLowerCase()
-  if (!/^0x[0-9a-f]{64}$/.test(key)) throw new PeerHostError('PH_CONFIG_KEY_INVALID', {})
-  return key as Hex
+  return parsePrivateKey(given)
 }
 
 function signerOf(key: Hex): MessageSigner {

@@ -83,7 +83,7 @@ export const isSandboxFailure = (error: unknown): boolean =>
 export async function openProver(options: ProverOptions): Promise<Prover> {
   const local = await openLocalSandbox({ forkPoint: 'blank', blankJails: options.quick ? 2 : 0, onLog: options.onLog })
   if ('sandbox' in local) return localProver(local, options)
-  options.onLog(`The gateway's workers prove what is deterministic: ${local.unavailable}`)
+  options.onLog(`The gateway's workers prove what is deterministic: ${local.unavailable.message}`)
   return gatewayProver(options)
 }
 

@@ -108,7 +108,7 @@ export const CATALOGUE = {
   PH_CONFIG_KEY_INVALID: user(
     401,
     'The private key is not valid',
-    'PEERHOST_PRIVATE_KEY is 0x and 64 hexadecimal digits.',
+    'PEERHOST_PRIVATE_KEY has 64 hexadecimal digits, with or without 0x in front.',
   ),
   PH_CONFIG_NETWORK_UNKNOWN: user(400, 'There is no network "{network}"', 'Use local, amoy or polygon.'),
   PH_CONFIG_NETWORK_MISSING: user(
