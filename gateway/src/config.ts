@@ -9,6 +9,8 @@ export interface GatewayLimits {
   maxConnections: number
   /** Bytes of request bodies that are held in memory at once. */
   maxBodyBytes: number
+  /** Bytes of answers that wait in memory for slow clients. */
+  maxOutgoingBytes: number
   /** Milliseconds for a request's headers. */
   headersTimeoutMs: number
   /** Milliseconds for a whole request. */
@@ -72,6 +74,7 @@ const LIMITS: GatewayLimits = {
   maxInFlight: 2_000,
   maxConnections: 10_000,
   maxBodyBytes: 256 * 1024 * 1024,
+  maxOutgoingBytes: 256 * 1024 * 1024,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 60_000,
   maxUploadBytes: 32 * 1024 * 1024,

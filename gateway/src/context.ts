@@ -4,6 +4,7 @@ import type { Store as ContentStore, Source } from '@peerhost/storage'
 import type { CompleteConfig } from './config.ts'
 import type { ByteBudget } from './http/byte-budget.ts'
 import type { InFlight } from './http/in-flight.ts'
+import type { Outgoing } from './http/outgoing.ts'
 import type { Quota } from './http/quota.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -36,6 +37,8 @@ export interface Context {
   metrics: Metrics
   /** Request bodies in memory. */
   bodies: ByteBudget
+  /** Answers in memory. */
+  outgoing: Outgoing
   inFlight: InFlight
   /** Free calls by source address. */
   freeCalls: Quota

@@ -10,6 +10,7 @@ import { type CompleteConfig, completeConfig, type GatewayConfig } from './confi
 import type { Context } from './context.ts'
 import { ByteBudget } from './http/byte-budget.ts'
 import { InFlight } from './http/in-flight.ts'
+import { Outgoing } from './http/outgoing.ts'
 import { Quota } from './http/quota.ts'
 import { createHttpServer } from './http/server.ts'
 import { trustedProxies } from './http/source-address.ts'
@@ -61,6 +62,7 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
     const chain = await connectChain({ rpcUrl: config.rpcUrl, chainId: config.network.chainId })
     undo.push(() => chain.close())
     const file = join(config.dataDir, `gateway-${await stateName(chain, config, gateway)}.sqlite`)
+    const outgoing = new Outgoing(config.limits.maxOutgoingBytes)
     const inFlight = new InFlight(config.limits.maxInFlight)
     const failed = Promise.withResolvers<PeerHostError>()
     let failure: PeerHostError | undefined
@@ -145,6 +147,7 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
       payments,
       metrics,
       bodies: new ByteBudget(config.limits.maxBodyBytes),
+      outgoing,
       inFlight,
       freeCalls: new Quota(config.limits.freeCallsPerMinute || Number.POSITIVE_INFINITY, 60_000),
       isTrustedProxy: trustedProxies(config.trustedProxies),

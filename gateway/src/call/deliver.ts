@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { encodeReceiptHeader, type HeaderField } from '@peerhost/protocol'
+import type { Context } from '../context.ts'
 import { type CompletedCall, signedReceiptOf } from './completed-call.ts'
 
 /** An HTTP answer, before the gateway adds to it. */
@@ -69,8 +70,12 @@ const SLOW_READER_MS = 60_000
 
 const hasNoBody = (req: IncomingMessage, status: number) => req.method === 'HEAD' || status === 204 || status === 304
 
+/** Bytes of a body from which it counts as waiting; smaller ones are in the socket's buffers at once. */
+const LARGE = 64 * 1024
+
 /** Writes an answer with further headers (flat); resolves true when all of it was handed to the connection. */
 export function deliver(
+  { outgoing }: Pick<Context, 'outgoing'>,
   req: IncomingMessage,
   res: ServerResponse,
   { status, headers, body }: Answer,
@@ -85,6 +90,7 @@ export function deliver(
     const bodyless = hasNoBody(req, status)
     if (!bodyless || req.method === 'HEAD') flat.push('content-length', String(body.length))
     res.writeHead(status, flat)
+    if (!bodyless && body.length >= LARGE) outgoing.hold(res, body.length)
     res.end(bodyless ? undefined : body)
   })
 }

@@ -106,7 +106,7 @@ async function answerFree(
   res: ServerResponse,
 ): Promise<void> {
   context.freeCalls.take(callerOf(sourceAddress(req, context.isTrustedProxy)))
-  const stream = ResponseStream.of(req, res)
+  const stream = ResponseStream.of(req, res, context.outgoing)
   try {
     const performed = await performFree(context, call, stream)
     if (stream?.begun) stream.finish(performed.call)
@@ -154,15 +154,16 @@ async function payAndAnswer(
 }
 
 async function deliverCall(
-  { payments }: Context,
+  context: Context,
   { call, paid }: PerformedCall,
   resolved: ResolvedCall,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
+  const { payments } = context
   const further = [...runHeaders(call), 'peerhost-receipt', receiptHeader(call)]
   if (paid) further.push('payment-response', toHeader(payments.response(paid)))
-  const delivered = await deliver(req, res, answerOf(call, resolved, req), further)
+  const delivered = await deliver(context, req, res, answerOf(call, resolved, req), further)
   if (paid && delivered) payments.delivered(paid.ref)
 }
 

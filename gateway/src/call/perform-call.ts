@@ -33,6 +33,12 @@ export async function performFree(context: Context, call: Call, sink?: StreamSin
   return { call: await promise(context, completed) }
 }
 
+/**
+ * Bytes of a priced answer's status and headers. They come again in the receipt's header, and all of them have to fit into
+ * the 16 KB that common clients take: an answer that cannot be read is not charged.
+ */
+const MAX_PAID_HEAD = 4_096
+
 /** Names the request that a payment is for: the service and what it is given. */
 const bindingOf = ({ served, inputHash }: Call): Hex =>
   keccak256(fromHex(`${served.service.serviceId}${inputHash.slice(2)}`))
@@ -58,6 +64,11 @@ export async function performPaid(
   if (completed.receipt.price === 0n) {
     await payments.release(opened)
     return { call: await promise(context, completed) }
+  }
+  if (completed.output.length > MAX_PAID_HEAD) {
+    await payments.release(opened)
+    const detail = `its headers have more than ${MAX_PAID_HEAD} bytes, which not every client can read`
+    throw new PeerHostError('PH_RUN_BAD_RESPONSE', { detail })
   }
   const paid = await payments.settle(opened, completed)
   metrics.earned.inc(Number(completed.receipt.price) / 1e6)

@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
 import { type FunctionResult, type HeadFrame, MAX_BODY, PeerHostError } from '@peerhost/protocol'
+import type { Outgoing } from '../http/outgoing.ts'
 import type { CompletedCall } from './completed-call.ts'
 import { receiptHeader, responseHeaders } from './deliver.ts'
 import type { StreamSink } from './dispatch.ts'
@@ -16,17 +17,19 @@ const isPair = (value: unknown): value is [string, string] =>
 export class ResponseStream implements StreamSink {
   begun = false
   readonly #res: ServerResponse
+  readonly #outgoing: Outgoing
   readonly #sent: Hash = createHash('sha256')
   #head: HeadFrame | undefined
   #size = 0
 
-  private constructor(res: ServerResponse) {
+  private constructor(res: ServerResponse, outgoing: Outgoing) {
     this.#res = res
+    this.#outgoing = outgoing
   }
 
   /** A stream for this request, or undefined where its client takes no trailers: HEAD and HTTP/1.0. */
-  static of(req: IncomingMessage, res: ServerResponse): ResponseStream | undefined {
-    return req.method === 'HEAD' || req.httpVersionMinor === 0 ? undefined : new ResponseStream(res)
+  static of(req: IncomingMessage, res: ServerResponse, outgoing: Outgoing): ResponseStream | undefined {
+    return req.method === 'HEAD' || req.httpVersionMinor === 0 ? undefined : new ResponseStream(res, outgoing)
   }
 
   head(frame: HeadFrame): void {
@@ -49,7 +52,7 @@ export class ResponseStream implements StreamSink {
       return
     }
     this.#sent.update(bytes)
-    this.#res.write(bytes)
+    if (!this.#res.write(bytes)) this.#outgoing.hold(this.#res, this.#res.writableLength)
   }
 
   /** Throws PH_WORKER_BAD_RECEIPT where the receipt is of something else than was streamed. */

@@ -21,13 +21,18 @@ before(async () => {
       runs++
       await answer?.()
       if (request!.path === '/fails') return { httpStatus: 500, body: 'no' }
+      if (request!.path === '/headers') return { headers: [['x-large', 'x'.repeat(Number(request!.query))]], body: 'h' }
       if (request!.path === '/throws') return { status: 1, httpStatus: 500, body: '{}' }
       return { body: `run ${runs}` }
     },
     { capacity: 100 },
   )
   await network.deploy('shop', [
-    { name: 'quote', price: 1000n, routes: [{ path: '/quote' }, { path: '/fails' }, { path: '/throws' }] },
+    {
+      name: 'quote',
+      price: 1000n,
+      routes: [{ path: '/quote' }, { path: '/fails' }, { path: '/throws' }, { path: '/headers' }],
+    },
     { name: 'dear', price: 5000n, routes: [{ path: '/dear' }] },
   ])
   url = network.url('shop', '/quote')
@@ -115,6 +120,19 @@ test('a failed function is not charged, and its payment is free again', async ()
   assert.equal(await network.usdcOf(network.payer.address), before)
   assert.equal((await pay(header)).status, 200)
   assert.equal(await network.usdcOf(network.payer.address), before - 1000n)
+})
+
+test('an answer whose headers no client could read is not charged; one that is can be read', async () => {
+  const before = await network.usdcOf(network.payer.address)
+  const { header } = await sign()
+  const refused = await pay(header, network.url('shop', '/headers?5000'))
+  assert.equal(refused.status, 502)
+  assert.equal((await refused.json()).code, 'PH_RUN_BAD_RESPONSE')
+  assert.equal(await network.usdcOf(network.payer.address), before)
+  const answer = await pay(header, network.url('shop', '/headers?4000'), { 'x-own': 'y'.repeat(8000) })
+  assert.equal(answer.status, 200)
+  assert.equal(answer.headers.get('x-large')!.length, 4000)
+  assert.ok(answer.headers.get('peerhost-receipt'))
 })
 
 /** Sends a payer's authorization oneself, as anybody can who sees it. */

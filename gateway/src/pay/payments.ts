@@ -286,7 +286,7 @@ export class Payments {
   async #finishOpen(): Promise<void> {
     if (this.#stopped) return
     const { store, log } = this.#context
-    const open = store.openPayments().map(({ ref }) => ref)
+    const open = store.openPayments()
     const next = async (): Promise<void> => {
       for (let ref = open.shift(); ref !== undefined && !this.#stopped; ref = open.shift()) {
         const record = store.payment(ref) // as it is now: others may have waited long

@@ -43,6 +43,7 @@ export function invokeRoute(context: Context) {
     const further = [...runHeaders(call), 'peerhost-receipt', receiptHeader(call)]
     const failure = failureOf(call, served)
     await deliver(
+      context,
       req,
       res,
       {

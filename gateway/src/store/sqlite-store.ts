@@ -146,10 +146,10 @@ export class SqliteStore implements Store {
     return this.#write(["UPDATE payments SET state = 'delivered' WHERE ref = ? AND state = 'settled'", ref])
   }
 
-  openPayments(): PaymentRecord[] {
-    return this.#all(
-      `SELECT ${PAYMENT_COLUMNS} FROM payments WHERE state IN ('reserved', 'settling') ORDER BY created_at`,
-    ).map(toPayment)
+  openPayments(): Hex[] {
+    return this.#all("SELECT ref FROM payments WHERE state IN ('reserved', 'settling') ORDER BY created_at").map(
+      ({ ref }) => ref as Hex,
+    )
   }
 
   addReceipt(receipt: ReceiptRecord): Promise<void> {

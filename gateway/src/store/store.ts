@@ -82,8 +82,8 @@ export interface Store {
   /** The money is in: keeps the final answer and the promised receipt, both or neither. */
   settled(ref: Hex, transaction: Hex, answer: Uint8Array, receipt: ReceiptRecord): Promise<void>
   delivered(ref: Hex): Promise<void>
-  /** Payments of a former run that are neither free nor settled. */
-  openPayments(): PaymentRecord[]
+  /** Payments that are neither free nor settled, the oldest first. */
+  openPayments(): Hex[]
 
   /** Keeps a promised receipt of an unpaid call. */
   addReceipt(receipt: ReceiptRecord): Promise<void>
