@@ -105,12 +105,13 @@ test('a new price is paid within the limit, once', async (t) => {
     }
   }
   raisedAfter402('1500')
-  assert.equal((await createPayingFetch({ signer, maxPrice: 2000n, networks })(url)).status, 200)
+  assert.equal((await createPayingFetch({ signer, maxPrice: 2500n, networks })(url)).status, 200)
   assert.equal(await balanceOf(address), 8500n)
   assert.equal(server.payments.length, 2)
 
+  // The first may be collected all the same: both together have to be within the limit.
   server.price = '1500'
-  raisedAfter402('2001')
+  raisedAfter402('501')
   await assert.rejects(createPayingFetch({ signer, maxPrice: 2000n, networks })(url), { code: 'PH_PAY_TOO_EXPENSIVE' })
   let price = 100
   server.intercept = () => {
@@ -155,6 +156,26 @@ test('a lost answer is asked for again with the same payment, and never paid twi
   await assert.rejects(createPayingFetch(options)(`${server.url}/paid`), { code: 'PH_PAY_ANSWER_LOST' })
   assert.equal(new Set(server.payments).size, 1)
   assert.equal(await balanceOf(address), 7000n)
+})
+
+test('an answer that breaks off is asked for again with the same payment', async (t) => {
+  const { privateKey: signer } = await chain.account(10_000n)
+  const server = await startPaidServer(t, chain, newPayee())
+  let copies = 0
+  server.intercept = (req, res) => {
+    if (!req.headers['payment-signature']) return false
+    res.writeHead(200, { 'content-length': '12', 'peerhost-receipt': 'r' })
+    if (++copies < 3) res.write('half', () => req.socket.destroy())
+    else res.end('whole answer')
+    return true
+  }
+  const options = { signer, maxPrice: 1000n, networks, retryDelayMs: 1 }
+  const answer = await createPayingFetch(options)(`${server.url}/paid`)
+  assert.equal(answer.url, `${server.url}/paid`)
+  assert.equal(answer.headers.get('peerhost-receipt'), 'r')
+  assert.equal(await answer.text(), 'whole answer')
+  assert.equal(new Set(server.payments).size, 1)
+  assert.equal(server.requests.filter((req) => req.headers['peerhost-retry']).length, 2)
 })
 
 test('a payment that is under way is waited for', async (t) => {

@@ -11,7 +11,7 @@ import { type PaymentSigner, toPaymentSigner } from './payment-signer.ts'
 export interface PayingFetchOptions {
   /** Without one only free calls succeed; a price is PH_PAY_NO_SIGNER. */
   signer?: PaymentSigner
-  /** What one call may cost at most, in atomic USDC (1 USDC = 1,000,000). */
+  /** What one call may cost at most, in atomic USDC (1 USDC = 1,000,000): all that is signed for it, taken together. */
   maxPrice: bigint
   /** Where payments may be made, for example [NETWORKS.polygon]. A key is the same on every chain, so name only what the caller means to spend on. */
   networks: readonly PaymentNetwork[]
@@ -51,14 +51,17 @@ export interface Payment {
 
 /** What a gateway says of a payment that it works on: the same payment will have an answer. */
 const NOT_YET = new Set(['PH_PAY_IN_FLIGHT', 'PH_PAY_PENDING'])
-/** Polls of such a payment. */
-const IN_FLIGHT_POLLS = 20
+/** Polls of such a payment: the chain may be slow, but not beyond the payment's end. */
+const IN_FLIGHT_POLLS = 60
+/** Bytes of a paid answer that are waited for as a whole. */
+const MAX_WHOLE = 16 * 1024 * 1024
 
 /**
  * Makes a fetch that pays: it answers a 402 of x402 version 2 with an `exact` payment (EIP-3009), after checking what it
  * is asked to sign. One payment is signed a call; it is sent again, never replaced, where the answer is lost, so that a
  * flaky line does not pay twice. If the price changed in between (a fresh 402 with another offer), one more is signed
- * within `maxPrice`; the refused one lapses at its `validBefore`.
+ * where both together are within `maxPrice`: that the first was not collected is only the server's word.
+ * A paid answer of announced length is handed out when all of it has come, so that one that breaks off is asked for again.
  *
  * The answer is what the gateway answers, also a 402 to a payment it does not take.
  *
@@ -125,7 +128,7 @@ class PaidCall {
     const changed = response.status === 402 ? readPaymentRequired(response) : undefined
     if (changed && !changed.accepts.some((offer) => sameOffer(offer, signed.offer))) {
       await response.body?.cancel()
-      signed = await this.#sign(changed)
+      signed = await this.#sign(changed, this.#options.maxPrice - signed.payment.amount)
       response = await this.#sendPaid(signed)
     }
     this.#options.onPayment?.({ ...signed.payment, status: response.status, settlement: readSettlement(response) })
@@ -141,8 +144,8 @@ class PaidCall {
     return (this.#options.fetch ?? globalThis.fetch)(new Request(request, { headers: all, body }))
   }
 
-  async #sign(required: PaymentRequired): Promise<SignedPayment> {
-    const { maxPrice, networks, acceptPayee } = this.#options
+  async #sign(required: PaymentRequired, maxPrice = this.#options.maxPrice): Promise<SignedPayment> {
+    const { networks, acceptPayee } = this.#options
     const signer = await this.#parts.getSigner()
     const policy = { maxPrice, networks, acceptPayee }
     const offer = await chooseOffer(required.accepts, policy, { url: this.#url, payer: signer?.address })
@@ -185,7 +188,7 @@ class PaidCall {
     for (;;) {
       let response: Response
       try {
-        response = await this.#send(signed.header, lost + polls > 0)
+        response = await this.#whole(await this.#send(signed.header, lost + polls > 0))
       } catch (cause) {
         if (signal.aborted) throw cause
         if (lost >= retries) throw this.#lost(signed, reasonOf(cause), cause)
@@ -204,6 +207,16 @@ class PaidCall {
       await response.body?.cancel()
       throw this.#lost(signed, `the copy was refused (${reason ?? 'no reason given'})`)
     }
+  }
+
+  /** Waits for the rest of an answer; throws where it breaks off. */
+  async #whole(response: Response): Promise<Response> {
+    const length = Number(response.headers.get('content-length') ?? Number.NaN)
+    if (!response.body || !(length <= MAX_WHOLE)) return response
+    const { url, redirected, status, statusText, headers } = response
+    const body = await response.arrayBuffer()
+    const whole = new Response(body, { status, statusText, headers })
+    return Object.defineProperties(whole, { url: { value: url }, redirected: { value: redirected } })
   }
 
   #lost({ payment }: SignedPayment, detail: string, cause?: unknown): PeerHostError {
