@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x7c9c9b2cdbdc23147d9e53ca1ec902c5030c9df1688851e29bd8290019b30a07',
-  arm64: '0x06126517eb42a2ce1c9d8b51549c6c3e76fcab19e03441b190f608b036747297',
+  x64: '0x44a725f8c96e85c3d778da4af4327cefe68102ad510719587f0e00a7333ebe2b',
+  arm64: '0x03a80b1194846ee362a25a4763016ece7994f6f4030b47518b1297ba48f2fdec',
 }
 
 /** The runtime that a deploy registers functions for. */

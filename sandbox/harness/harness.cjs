@@ -125,7 +125,7 @@ async function getReady() {
   await startThreadPool()
   refuseNestedTurns()
   refuseEngineFlags()
-  native.sealKoffi()
+  native.sealNatives()
   hideModules()
   must(native.setrlimit(RLIMIT_NPROC, runLimit))
   native.installFilter(zygoteFilter)

@@ -47,23 +47,33 @@ const RETURN_NULL = {
   arm64: Buffer.from([0x00, 0x00, 0x80, 0xd2, 0xc0, 0x03, 0x5f, 0xd6]),
 }
 
-/**
- * Makes koffi impossible to load again: a bundle that required it would hold fork and mmap. A filter cannot refuse that,
- * because dlopen of a library that is already mapped maps nothing. So its initialiser is overwritten with `return NULL`;
- * the functions captured above keep working. The instruction is written through a fresh mapping state of the page, which
- * no thread executes: the initialiser ran once, at the require above.
- */
-function sealKoffi() {
-  const library = Object.keys(require.cache).find((path) => path.endsWith('.node'))
-  const handle = libc.func('void* dlopen(const char*, int)')(library, RTLD_NOW)
-  const initialiser = libc.func('void* dlsym(void*, const char*)')(handle, 'napi_register_module_v1')
-  const address = BigInt(koffi.address(initialiser))
+/** Writes `return NULL` over a function. The processor reads it anew with the page's new state. */
+function disable(pointer, { mprotect, memcpy }) {
+  const address = BigInt(koffi.address(pointer))
   const page = address - (address % PAGE)
-  const mprotect = libc.func('int mprotect(uint64_t, size_t, int)')
   const code = RETURN_NULL[process.arch]
   if (mprotect(page, 8192, PROT_READ | PROT_WRITE | PROT_EXEC) !== 0) exit(FILTER_FAILED)
-  libc.func('void* memcpy(uint64_t, void*, size_t)')(address, code, code.length)
+  memcpy(address, code, code.length)
   if (mprotect(page, 8192, PROT_READ | PROT_EXEC) !== 0) exit(FILTER_FAILED)
+}
+
+/**
+ * Makes native code impossible to find: a bundle that required koffi would hold fork and mmap, and a thread without Node's
+ * permission model may have SQLite load an extension, which is to call any function of any library by its name. A filter
+ * cannot refuse either, because dlopen of a library that is already mapped maps nothing. So koffi's initialiser, which ran
+ * at the require above, and dlsym are disabled; the functions captured above keep working.
+ */
+function sealNatives() {
+  const library = Object.keys(require.cache).find((path) => path.endsWith('.node'))
+  const handle = libc.func('void* dlopen(const char*, int)')(library, RTLD_NOW)
+  const dlsym = libc.func('void* dlsym(void*, const char*)')
+  const tools = {
+    mprotect: libc.func('int mprotect(uint64_t, size_t, int)'),
+    memcpy: libc.func('void* memcpy(uint64_t, void*, size_t)'),
+  }
+  const [initialiser, lookUp] = [dlsym(handle, 'napi_register_module_v1'), dlsym(null, 'dlsym')]
+  disable(initialiser, tools)
+  disable(lookUp, tools)
   process.permission.drop('addon')
 }
 
@@ -83,6 +93,6 @@ module.exports = {
   connect,
   setrlimit,
   installFilter,
-  sealKoffi,
+  sealNatives,
   resetEventLoop: uvLoopFork.bind(undefined, defaultLoop), // no function of ours that each child would have to compile,
 }

@@ -137,7 +137,9 @@ const NOT_PERMITTED: SystemCall[] = [
   call('resolution of its clock', 229, 114, CLOCK_OF_ZYGOTE, 'room for a time'),
   call('sleep by its clock', 230, 115, CLOCK_OF_ZYGOTE, 0, 'room for a time'),
   call('a timer by its clock', 222, 107, CLOCK_OF_ZYGOTE, 0, 'room for a number'),
-  call('merged pages', 28, 233, 0, 4096, 12),
+  ...['merged', 'cold', 'swapped', 'huge'].map((what, i) =>
+    call(`${what} pages`, 28, 233, 0, 4096, [12, 20, 21, 25][i]!),
+  ),
   call('flock', 73, 32, 0, 2),
   call('sync', 162, 81),
   call('syncfs', 306, 267, 0),

@@ -143,6 +143,7 @@ describe('escapes', () => {
     ['execve', { execve: 'ERR_WORKER_UNSUPPORTED_OPERATION' }],
     ['internals', { TCP: '-97', UDP: '-97', kill: '-1' }],
     ['withoutPermission', { 'dlopen of a copy': 'ERR_DLOPEN_FAILED', binding: '-97', kill: 'EPERM' }],
+    ['extension', { getpid: 'ERR_LOAD_SQLITE_EXTENSION', SQL: 'ERR_SQLITE_ERROR' }],
     ['inspector', {}],
   ]
   for (const [attack, expected] of FLAGS) {

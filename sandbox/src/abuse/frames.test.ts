@@ -117,6 +117,8 @@ describe('frames', () => {
   for (const [name, head] of Object.entries({
     'no JSON': '{',
     'a status that is none': '{"httpStatus":"200","headers":[]}',
+    'an interim status': '{"httpStatus":100,"headers":[]}',
+    'a status beyond HTTP’s': '{"httpStatus":600,"headers":[]}',
     'a line break in a header': '{"httpStatus":200,"headers":[["a","b\\\\r\\\\nset-cookie: x=1"]]}',
     'a header name with a space': '{"httpStatus":200,"headers":[["a b","c"]]}',
     'headers that are no list': '{"httpStatus":200,"headers":{"a":"b"}}',

@@ -45,8 +45,8 @@ const isHeader = (field: unknown): field is HeaderField =>
 function parseHead(bytes: Buffer): Omit<CanonicalResponse, 'body'> {
   const head = parseJson(bytes) as { httpStatus?: unknown; headers?: unknown } | null
   const httpStatus = head?.httpStatus
-  if (typeof httpStatus !== 'number' || !Number.isInteger(httpStatus) || httpStatus < 100 || httpStatus > 999) {
-    throw new BadAnswer('its status is not one of HTTP')
+  if (typeof httpStatus !== 'number' || !Number.isInteger(httpStatus) || httpStatus < 200 || httpStatus > 599) {
+    throw new BadAnswer('its status is not one of a response') // whoever signed it would have signed nonsense
   }
   if (!Array.isArray(head!.headers) || !head!.headers.every(isHeader)) throw new BadAnswer('a header is not valid')
   return { httpStatus, headers: head!.headers as HeaderField[] }

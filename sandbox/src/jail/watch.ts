@@ -28,7 +28,7 @@ export class Watch {
   readonly #descriptorFolder: number
   readonly #countsDescriptors: boolean
   #temporary = -1
-  #temporaryChanged = 0n
+  #temporaryTimes = ''
   #before: Buffer = Buffer.alloc(0)
   #lengths: number[] = []
   #priorities = ''
@@ -71,12 +71,13 @@ export class Watch {
 
   #openTemporary(): void {
     this.#temporary = openSync(`/proc/${this.#pid}/root/tmp`, 'r')
-    this.#temporaryChanged = this.#changeTime()
+    this.#temporaryTimes = this.#readTemporaryTimes()
   }
 
-  /** Cannot be set, unlike mtime. Nanoseconds. */
-  #changeTime(): bigint {
-    return fstatSync(this.#temporary, { bigint: true }).ctimeNs
+  /** Of its change, which cannot be set, and of its being read: the kernel notes that once a day. Nanoseconds. */
+  #readTemporaryTimes(): string {
+    const { ctimeNs, atimeNs } = fstatSync(this.#temporary, { bigint: true })
+    return `${ctimeNs} ${atimeNs}`
   }
 
   #readPriorities(): string {
@@ -115,9 +116,9 @@ export class Watch {
     return undefined
   }
 
-  /** True if something was written to /tmp. */
+  /** True if something was written to /tmp, or it shows that somebody has read it. */
   temporaryTouched(): boolean {
-    return this.#changeTime() !== this.#temporaryChanged
+    return this.#readTemporaryTimes() !== this.#temporaryTimes
   }
 
   /** Descriptors that were not there: those that were are compared one by one. */
