@@ -98,6 +98,7 @@ export async function dispatch(context: DispatchContext, call: Call, sink?: Stre
     try {
       const completed = await attemptOn(context, call, request, requestHash, attempt, connection, startedAt, sink)
       if (completed.receipt.status !== 4) {
+        pool.failures.worked(connection.identity.worker, served.name)
         connection.warm.add(served.name) // before its next status says so, which would send the next call to a cold one
         return completed
       }
@@ -108,6 +109,7 @@ export async function dispatch(context: DispatchContext, call: Call, sink?: Stre
     }
     metrics.failedAttempts.inc({ code: failure.code })
     const { worker } = connection.identity
+    pool.failures.failed(worker, served.name, failure)
     log('warning', 'attempt failed', { requestHash, attempt, worker, code: failure.code, message: failure.message })
     if (sink?.begun) throw failure
     excluded.add(worker)

@@ -104,6 +104,33 @@ test('a paid request whose worker dies is answered by another and charged once',
   assert.equal(await network.usdcOf(network.payer.address), before - 1000n)
 })
 
+for (const [what, forge] of [
+  ['lies', (frame) => ({ ...frame, salt: ZERO_HASH })],
+  ['refuses', undefined],
+] as const satisfies [string, ScriptedWorkerOptions['forge']][])
+  test(`a worker that ${what} is not the first choice of the next requests`, async () => {
+    let asked = 0
+    await add(
+      ({ frame, send }) => {
+        asked++
+        if (forge) return { body: 'bad' }
+        send({ type: 'refused', id: frame.id, code: 'PH_RUN_REFUSED', message: 'not today' })
+        return undefined
+      },
+      { capacity: 1024, forge },
+    )
+    await add(good)
+    for (let i = 0; i < 5; i++) assert.equal((await fetch(network.url('shop', '/free'))).status, 200)
+    assert.ok(asked <= 1, String(asked))
+  })
+
+test('a worker that failed is asked where there is no other', async () => {
+  let asked = 0
+  await add(() => (++asked === 1 ? { status: 4 } : { body: 'good' }))
+  assert.equal((await fetch(network.url('shop', '/free'))).status, 503)
+  assert.equal((await fetch(network.url('shop', '/free'))).status, 200)
+})
+
 test('without a worker a request is 503, and a payment for it stays good', async () => {
   assert.equal((await fetch(network.url('shop', '/free'))).status, 503)
   const url = network.url('shop', '/paid')

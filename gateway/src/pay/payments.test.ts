@@ -112,6 +112,29 @@ test('a payment for a cheap route does not pay for a dear one', async () => {
   assert.equal((await pay(header)).status, 200)
 })
 
+test('an answer that was paid for is delivered also where the price has changed since', async () => {
+  await network.deploy('later', [{ name: 'f', price: 1000n, routes: [{ path: '/f' }] }])
+  const target = network.url('later', '/f')
+  const { header } = await signPayment(await offerOf(target), network.payer.privateKey)
+  assert.equal((await pay(header, target)).status, 200)
+  await network.deploy('later', [{ name: 'f', price: 7000n, routes: [{ path: '/f' }] }])
+  assert.equal((await pay(header, target)).status, 402)
+  const again = await pay(header, target, { 'peerhost-retry': '1' })
+  assert.equal(again.status, 200)
+  assert.equal(await again.text(), 'run 1')
+})
+
+test('who knows a payment from the chain but has not its signature does not get its answer', async () => {
+  const payment = await sign()
+  assert.equal((await pay(payment.header)).status, 200)
+  // A wallet that is a contract judges signatures itself: nothing but the payment that came first tells a wrong one.
+  await network.chain.provider.send('anvil_setCode', [network.payer.address, '0x00'])
+  const header = encodePayment(offer, payment.authorization, `0x${'12'.repeat(90)}`)
+  const { code } = await refusal(await pay(header, url, { 'peerhost-retry': '1' }))
+  await network.chain.provider.send('anvil_setCode', [network.payer.address, '0x'])
+  assert.equal(code, 'PH_PAY_REPLAYED')
+})
+
 test('a failed function is not charged, and its payment is free again', async () => {
   const before = await network.usdcOf(network.payer.address)
   const { header } = await sign()

@@ -104,10 +104,11 @@ export class Payments {
     const { token, store } = this.#context
     const offer = this.offer(served)
     const ref = paymentRefOfAuthorization(offer.asset, authorization.from, authorization.nonce)
-    this.#checkTerms(offer, accepted, authorization)
     await token.checkSignature(authorization)
+    // Before the terms: the price may have changed since it was paid.
     const known = store.payment(ref)
     if (known) return this.#known(known, binding, authorization, again)
+    this.#checkTerms(offer, accepted, authorization)
     this.#checkTime(authorization, served)
     const transaction = await this.#checkChain(authorization)
     const record: PaymentRecord = {
@@ -243,8 +244,10 @@ export class Payments {
     const { transaction, answer } = record
     const state = this.#delivered.has(record.ref) ? 'delivered' : record.state
     if (state === 'reserved' || state === 'settling') throw new PeerHostError('PH_PAY_IN_FLIGHT', {})
-    // Settled and not delivered: the money was taken, so its request gets its answer.
-    if (record.binding === binding && answer && transaction && (state === 'settled' || again))
+    // Settled and not delivered: the money was taken, so its request gets its answer; to nobody else, who may know the
+    // nonce from the chain, and whose signature only a contract that is the payer could judge.
+    const isSame = record.binding === binding && record.authorization === authorizationToJson(authorization)
+    if (isSame && answer && transaction && (state === 'settled' || again))
       return { ref: record.ref, payer: authorization.from, transaction, call: decodeCompletedCall(answer) }
     throw new PeerHostError('PH_PAY_REPLAYED', {})
   }

@@ -5,6 +5,7 @@ import type { WebSocket } from 'ws'
 import type { Log } from '../log.ts'
 import { welcomeWorker } from './welcome-worker.ts'
 import { WorkerConnection } from './worker-connection.ts'
+import { WorkerFailures } from './worker-failures.ts'
 
 export interface WorkerPoolOptions {
   registry: Registry
@@ -54,6 +55,7 @@ export class WorkerPool {
   readonly #heartbeat: NodeJS.Timeout
   readonly #unsubscribe: () => void
   readonly #sockets = new Set<WebSocket>()
+  readonly failures = new WorkerFailures()
   /** Connections that are not welcomed, by source. */
   readonly #strangers = new Map<string, number>()
   #strangerCount = 0
@@ -206,7 +208,10 @@ export class WorkerPool {
   }
 
   #best(need: Need): WorkerConnection | undefined {
-    const free = this.#candidates(need).filter(({ isFree }) => isFree)
+    const free = this.failures.preferred(
+      this.#candidates(need).filter(({ isFree }) => isFree),
+      need.name,
+    )
     const warm = free.filter((connection) => connection.warm.has(need.name))
     return this.#least(warm.length > 0 ? warm : free)
   }
