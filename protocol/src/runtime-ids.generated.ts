@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x44a725f8c96e85c3d778da4af4327cefe68102ad510719587f0e00a7333ebe2b',
-  arm64: '0x03a80b1194846ee362a25a4763016ece7994f6f4030b47518b1297ba48f2fdec',
+  x64: '0x49da3506578b630cdc06bfae38088d7656fb6859924bb757ac196f06407ce640',
+  arm64: '0x722eeecd388b8d15db3ad45fd35f2c95371e8ebf4fcfa4f162afee3aa79c6e1d',
 }
 
 /** The runtime that a deploy registers functions for. */

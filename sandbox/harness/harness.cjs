@@ -7,6 +7,7 @@
 // descriptor shared. So what runs between the load and the child's last filter uses natives, indices and own properties
 // only, on values that are made here, and every native that fails ends the process. So does an exception, such as of a stack
 // that the load has used up: what goes on after it would go on in a child that shares everything.
+process.env.UV_THREADPOOL_SIZE = '1' // ahead of the first use of the pool
 const { pbkdf2 } = require('node:crypto')
 const { syncBuiltinESMExports } = require('node:module')
 const { promisify } = require('node:util')
@@ -19,6 +20,7 @@ const { describeError } = require('./lambda/errors.cjs')
 const { rehearse, touchAhead } = require('./rehearsal.cjs')
 const { warmUpPlatform } = require('./warm-up.cjs')
 const determinism = require('./determinism/index.cjs')
+const { activeRequests } = require('./determinism/loop.cjs')
 
 const ORDERS = 0,
   STATUS = 3,
@@ -30,8 +32,7 @@ const AF_UNIX = 1,
   ANY_PROCESS = -1
 const O_CLOEXEC = 0o2000000,
   O_NONBLOCK = 0o4000
-const THREAD_POOL_SIZE = 4,
-  MAX_PROCESSES = 64
+const MAX_PROCESSES = 64
 const NATIVE_FAILED = 71
 /** Calls within calls that there must be room for behind a load: many times what the harness takes. */
 const STACK_DEPTH = 1000
@@ -76,10 +77,12 @@ function must(result) {
   return result
 }
 
-/** Runs the whole of libuv's pool, so that a thread which appears later is the bundle's. */
+/**
+ * Runs libuv's pool, so that a thread which appears later is the bundle's. One thread: what a load asks for is then answered
+ * in the order in which it asked, on every machine. A child starts a pool of its own, by its own environment.
+ */
 function startThreadPool() {
-  const task = () => promisify(pbkdf2)('', '', 20_000, 8, 'sha1')
-  return Promise.all(Array.from({ length: THREAD_POOL_SIZE }, task))
+  return promisify(pbkdf2)('', '', 20_000, 8, 'sha1')
 }
 
 /** Has libuv open its pipes for signals now: a bundle that listens to SIGTERM at load then leaves no new descriptor. */
@@ -267,6 +270,8 @@ async function main() {
   if (order.forkPoint === 'loaded') {
     must(native.setrlimit(RLIMIT_NPROC, loadLimit)) // no thread in the zygote: it could do its work and end unseen
     loaded = await loadFunction(order, runtime)
+    // What the load has asked the thread pool for without waiting would never be answered: the pool stays behind.
+    if (activeRequests() > 0) exit(NATIVE_FAILED)
   }
   try {
     needStack(STACK_DEPTH) // here, where nobody has forked yet

@@ -12,10 +12,18 @@ const ACTIVE_REQUESTS = 32 / 4 // offset of active_reqs.count in words
 const node = koffi.load(null)
 const loop = new Uint32Array(koffi.view(node.func('void* uv_default_loop()')(), 40))
 const { nodeTiming } = performance
+const { getActiveResourcesInfo } = process
 
 /** Requests under way: of the thread pool, writes, connects. */
 const activeRequests = () => loop[ACTIVE_REQUESTS]
 /** Events that the loop has handled so far. */
 const handledEvents = () => nodeTiming.uvMetricsInfo.events
 
-module.exports = { activeRequests, handledEvents }
+/** Node's own immediates (reading a Blob takes some) are neither; no other ones are real. Not to ask while one's own waits. */
+function hasImmediates() {
+  const resources = getActiveResourcesInfo()
+  for (let i = 0; i < resources.length; i++) if (resources[i] === 'Immediate') return true
+  return false
+}
+
+module.exports = { activeRequests, handledEvents, hasImmediates }

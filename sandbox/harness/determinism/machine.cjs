@@ -81,6 +81,16 @@ function installProcess(memoryBytes) {
   refuse(process, 'binding', 'process.binding')
 }
 
+/** How many threads answer is not the bundle's choice here: several answer in an order of their own. */
+function installEnvironment() {
+  const free = (name) => name !== 'UV_THREADPOOL_SIZE'
+  process.env = new Proxy(process.env, {
+    set: (target, name, value) => (free(name) ? Reflect.set(target, name, value) : true),
+    defineProperty: (target, name, property) => (free(name) ? Reflect.defineProperty(target, name, property) : true),
+    deleteProperty: (target, name) => (free(name) ? Reflect.deleteProperty(target, name) : true),
+  })
+}
+
 function installSystem(memoryBytes) {
   const cpu = () => ({ model: 'PeerHost', speed: 0, times: { user: 0, nice: 0, sys: 0, idle: 0, irq: 0 } })
   replace(os, 'hostname', () => HOSTNAME)
@@ -145,6 +155,7 @@ function installEngine() {
 /** `memorySize` is the function's own, in MB. */
 function install({ memorySize }) {
   installProcess(memorySize * MB)
+  installEnvironment()
   installSystem(memorySize * MB)
   installEngine()
 }

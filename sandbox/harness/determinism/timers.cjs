@@ -9,7 +9,6 @@ const { AsyncResource } = require('node:async_hooks')
 const timers = require('node:timers')
 const timersPromises = require('node:timers/promises')
 const { promisify, inspect } = require('node:util')
-const { unseen } = require('./async-ids.cjs')
 const clock = require('./clock.cjs')
 const loop = require('./loop.cjs')
 const { replace } = require('./replace.cjs')
@@ -36,7 +35,7 @@ let seenEvents = -1
 
 function watch(pause) {
   const byTimer = pause || referenced === 0 // an unreferenced immediate would not run while the loop blocks
-  watcher = unseen(() => (byTimer ? realSetTimeout(look, RECHECK_MS) : realSetImmediate(look)))
+  watcher = byTimer ? realSetTimeout(look, RECHECK_MS) : realSetImmediate(look)
   if (referenced === 0) watcher.unref()
 }
 
@@ -51,7 +50,7 @@ function look() {
     return watch(true)
   }
   const events = loop.handledEvents()
-  if (events !== seenEvents) {
+  if (events !== seenEvents || loop.hasImmediates()) {
     seenEvents = events
     return watch(false)
   }
@@ -331,13 +330,8 @@ function install() {
   replace(scheduler, 'yield', () => promises.setImmediate())
   replace(AbortSignal, 'timeout', abortSignalTimeout)
 
-  // What keeps the loop alive: the timers that wait here, and not the real one that watches for them.
-  const { getActiveResourcesInfo } = process
-  replace(process, 'getActiveResourcesInfo', () => {
-    const resources = getActiveResourcesInfo().filter((name) => name !== 'Timeout' && name !== 'Immediate')
-    for (let i = 0; i < referenced; i++) resources.push('Timeout')
-    return resources
-  })
+  // The timers that wait here: what else is under way has ended a moment later, or not yet.
+  replace(process, 'getActiveResourcesInfo', () => Array.from({ length: referenced }, () => 'Timeout'))
 }
 
 module.exports = { install, setImmediate, clearImmediate }

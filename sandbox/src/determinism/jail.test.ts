@@ -60,6 +60,10 @@ const BUNDLES = {
       done = true; client.destroy(); server.close()
       return { statusCode: 200, headers: { 'x-rounds': String(rounds) }, body: 'x' }
     }`,
+  unawaited: `
+    let when = 'at load'
+    const sum = crypto.subtle.digest('SHA-256', new Uint8Array(1)).then(() => 'summed ' + when)
+    exports.handler = async () => { when = 'in the handler'; return { statusCode: 200, body: await sum } }`,
   refused: `exports.handler = async () => ({ statusCode: 200, body: require('node:vm').runInNewContext('String(Date.now())') })`,
 }
 
@@ -120,6 +124,14 @@ describe('deterministic functions in jails', () => {
     assert.deepEqual(first.atLoad, second.atLoad)
     assert.notEqual(first.handled.id, second.handled.id)
     assert.notEqual(first.handled.random, second.handled.random)
+  })
+
+  it('are given what their load has asked for without waiting', async () => {
+    const fn = definitionOf('unawaited')
+    for (const sandbox of [blank, loaded]) {
+      const { status, response } = await sandbox.execute(fn, sampleInvocations(fn.definition, CLOCK)[0]!.invocation)
+      assert.deepEqual([status, String(response?.body)], [0, 'summed in the handler'])
+    }
   })
 
   it('are found out and the difference is named', async () => {

@@ -191,7 +191,7 @@ export const SAME: Record<string, string> = {
   'pool order of kinds': `await order({ pbkdf2: (e) => crypto.pbkdf2('a', 'b', 20000, 8, 'sha1', e), file: () => fsp.readFile('/node').then(() => {}), stat: (e) => fs.stat('/tmp', e), gzip: (e) => zlib.gzip(Buffer.alloc(1e6), e), brotli: (e) => zlib.brotliCompress(Buffer.alloc(1e5), e), random: (e) => crypto.randomFill(Buffer.alloc(1e6), e), lookup: (e) => dns.lookup('localhost', e), scrypt: (e) => crypto.scrypt('a', 'b', 8, e), subtle: () => crypto.subtle.digest('SHA-256', new Uint8Array(1e6)), hmac: async () => {} })`,
   'pool and timers': `await order({ pbkdf2: (e) => crypto.pbkdf2('a', 'b', 50000, 8, 'sha1', e), timer: (e) => setTimeout(e, 1), immediate: (e) => setImmediate(e), file: () => fsp.readFile('/tmp/none') })`,
   'pool size set by the bundle': `(process.env.UV_THREADPOOL_SIZE = '8', await order({ slow: (e) => crypto.pbkdf2('a', 'b', 100000, 8, 'sha1', e), fast: (e) => crypto.pbkdf2('a', 'b', 1, 8, 'sha1', e) }))`,
-  'race of files': `await Promise.race([fsp.readFile('/node').then(() => 'node'), fsp.readFile('/app/harness.cjs').then(() => 'harness'), fsp.stat('/').then(() => 'stat')])`,
+  'race of files': `await Promise.race([fsp.readFile('/app/seccomp.cjs').then(() => 'seccomp'), fsp.readFile('/app/harness.cjs').then(() => 'harness'), fsp.stat('/').then(() => 'stat')])`,
   hooks: `await (async () => { const seen = []; const h = async_hooks.createHook({ init: (id, type, trigger) => seen.push([id, type, trigger]), before: (id) => seen.push(id), destroy: (id) => seen.push(-id) }).enable(); setTimeout(() => seen.push(async_hooks.executionAsyncId()), 2); await new Promise((done) => crypto.pbkdf2('a', 'b', 3000, 8, 'sha1', () => setTimeout(done, 5))); h.disable(); return seen })()`,
   'messages in order': `await (async () => { const { port1, port2 } = new MessageChannel(), got = []; port1.postMessage('first'); got.push(worker_threads.receiveMessageOnPort(port2)?.message, worker_threads.receiveMessageOnPort(port2) ?? 'none'); port2.on('message', (m) => got.push(m)); const sent = { a: 1 }; port1.postMessage(sent); sent.a = 2; port1.postMessage(new Uint8Array([1, 2]).buffer, []); port1.close(); await new Promise((done) => port2.on('close', done)); return got })()`,
   'messages transferred': `await (async () => { const { port1, port2 } = new MessageChannel(), inner = new MessageChannel(); const got = new Promise((done) => port2.once('message', ({ port, bytes }) => { port.once('message', (m) => { done([m, bytes.byteLength]); port.close(); port1.close() }) })); const bytes = new ArrayBuffer(3); port1.postMessage({ port: inner.port1, bytes }, [inner.port1, bytes]); inner.port2.postMessage('x'); return [await got, bytes.byteLength] })()`,
@@ -213,7 +213,8 @@ export const SAME: Record<string, string> = {
   Intl: `[Intl.DateTimeFormat().resolvedOptions(), Intl.NumberFormat().resolvedOptions(), Intl.Collator().resolvedOptions(), Intl.supportedValuesOf('timeZone').length, (1234.5).toLocaleString(), new Date(0).toLocaleString(), ['b', 'a', 'ä'].sort(Intl.Collator().compare), 'ı'.toLocaleUpperCase(), Intl.getCanonicalLocales('EN-us'), new Intl.DisplayNames('en', { type: 'region' }).of('DE')]`,
   'time zone by variable': `(() => { const old = process.env.TZ; process.env.TZ = 'America/New_York'; const text = new Date(0).toString(); process.env.TZ = old; return [text, new Date(0).toString()] })()`,
   wasm: `(() => { const m = new WebAssembly.Module(Buffer.from('0061736d01000000', 'hex')); return WebAssembly.Module.exports(m) })()`,
-  'wasm relaxed simd': `WebAssembly.validate(Buffer.from('0061736d0100000001090160037b7b7b017b030201000a0d010b00200020012002fd85020b', 'hex'))`,
+  powers: `[11.904 ** 1.927, Math.pow(6.936, 1.884)]`,
+  'wasm relaxed simd': `new WebAssembly.Instance(new WebAssembly.Module(Buffer.from('0061736d010000000108016003' + '7d7d7d017d' + '03020100' + '0705010166' + '0000' + '0a16011400' + '2000fd13' + '2001fd13' + '2002fd13' + 'fd8502' + 'fd1f00' + '0b', 'hex'))).exports.f(1 + 2 ** -12, 1 + 2 ** -12, -1)`,
   zlib: `[hex(zlib.gzipSync('x'.repeat(5000))), hex(zlib.deflateSync(Buffer.from(Array.from({ length: 9000 }, (_, i) => (i * i) & 255)), { level: 9 })).length, hex(zlib.brotliCompressSync('x'.repeat(500))), zlib.zstdCompressSync ? hex(zlib.zstdCompressSync('x'.repeat(500))) : 'none', zlib.crc32('x')]`,
   structuredClone: `[structuredClone({ a: new Date(0), b: [1n] }), await raised(() => structuredClone(() => {}))]`,
   'sort and keys': `[Object.keys({ b: 1, 2: 1, a: 1, 1: 1 }), [3, 1, 2].sort(), [...new Set([3, 1])]]`,
@@ -280,8 +281,16 @@ export const REFUSED: Record<string, string> = {
   disposable: `fs.mkdtempDisposableSync('/tmp/x')`,
 }
 
+/** Rows that a load may do, too: one that leaves files, servers or open descriptors is not shared by executions. */
+export const AT_LOAD = Object.keys(SAME).filter(
+  (row) => !/folder\(|file\(|\/tmp|createServer|process\.stdin/.test(SAME[row]!),
+)
+
+/** What each row gave, as JSON, or its error's code and message. */
+export type Answers = Record<string, { value?: string; error?: string }>
+
 /**
- * A function that answers with what each row gives. Rows run one after the other, so that one which draws randomness moves
+ * A function that answers with what each row gives: `{atLoad: Answers, inHandler: Answers}`. Rows run one after the other, so that one which draws randomness moves
  * those behind it on by as much everywhere.
  *
  * @param keys PKCS #8 by type: ec, rsa, ed25519, and rsaPublic
@@ -297,9 +306,16 @@ export function bundleOfLeaks(keys: Record<string, string>): string {
     const answer = (row) => row().then(
       (value) => ({ value: JSON.stringify(value, plain) ?? 'undefined' }),
       (error) => ({ error: error.code + ' ' + error.message }))
-    exports.handler = async () => {
+    const answerAll = async (names) => {
       const answers = {}
-      for (const name of Object.keys(rows)) answers[name] = await answer(rows[name])
+      for (const name of names) answers[name] = await answer(rows[name])
       return answers
-    }`
+    }
+    module.exports = (async () => {
+      process.env.UV_THREADPOOL_SIZE = '8' // in vain: answers would come in any order
+      const atLoad = await answerAll(${JSON.stringify(AT_LOAD)})
+      for (let i = 0; i < 100; i++) await promisify(fs.stat)('/') // what the rows have left under way
+      const handler = async () => ({ atLoad, inHandler: await answerAll(Object.keys(rows)) })
+      return { handler }
+    })()`
 }

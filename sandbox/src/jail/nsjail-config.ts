@@ -1,11 +1,13 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { HARNESS_FOLDER } from '../host/jail-root.ts'
+import { nodeEnvironment } from './node-flags.ts'
 
 /** /tmp of every jail: part of the function's memory. */
 export const TMP_OPTIONS = 'size=67108864,nr_inodes=4096,mode=1777'
 
 const INSIDE_ID = 65534
+const ENVIRONMENT = ['PATH=/bin', 'HOME=/tmp', 'TZ=UTC', 'LANG=en_US.UTF-8', ...nodeEnvironment(process.arch)]
 
 // Memory is limited by control group; what native code may map is not (V8 reserves far more than it uses).
 const LIMITS = `
@@ -78,7 +80,7 @@ export function nsjailConfig({ root, sockets, outsideId, argv, passStatus }: Nsj
       nodev: true,
       noexec: true,
     }),
-    ...['PATH=/bin', 'HOME=/tmp', 'TZ=UTC', 'LANG=en_US.UTF-8'].map((variable) => `envar: ${quote(variable)}`),
+    ...ENVIRONMENT.map((variable) => `envar: ${quote(variable)}`),
     ...(passStatus ? ['pass_fd: 3'] : []),
     `seccomp_string: ${quote(policyText())}`,
     `exec_bin { path: ${quote(argv[0]!)} ${argv
