@@ -58,6 +58,8 @@ export interface Registry {
   find(owner: Hex, project: string, functionName: string): RegisteredService | undefined
   /** The latest versions of a project's functions that are not retired. */
   project(owner: Hex, project: string): RegisteredService[]
+  /** Every version of each function that a project has or had, by function. */
+  history(owner: Hex, project: string): Map<string, RegisteredService[]>
   all(): RegisteredService[]
   /** Whose key it was in that epoch. */
   hotKeyOwner(key: Hex, epoch: bigint): Hex | undefined
@@ -238,6 +240,10 @@ export async function createRegistry({
         const service = latestOf(id)
         return service && !service.retired ? [service] : []
       }),
+    history(owner, project) {
+      const ids = [...(state.projects.get(`${owner.toLowerCase()}/${project}`) ?? [])]
+      return new Map(ids.map((id) => [latestOf(id)!.function, [...state.versions.get(id)!.values()]]))
+    },
     all: () => [...state.latest.values()].filter(({ retired }) => !retired),
     hotKeyOwner(hotKey, epoch) {
       const record = state.hotKeys.get(hotKey.toLowerCase() as Hex)

@@ -8,6 +8,8 @@ export interface RegisteredService {
   function: string
   serviceId: Hex
   version: number
+  /** Block that registered it. */
+  block: number
   spec: FunctionSpec
   /** Code digest 0: calls of this version are refused. */
   retired: boolean
@@ -67,13 +69,14 @@ export class RegistryState {
     }
   }
 
-  #register({ owner, serviceId, project, version, spec }: RegistryEvent & { name: 'FunctionDeployed' }): void {
+  #register({ block, owner, serviceId, project, version, spec }: RegistryEvent & { name: 'FunctionDeployed' }): void {
     const service: RegisteredService = {
       owner,
       project,
       function: spec.name,
       serviceId,
       version,
+      block,
       spec,
       retired: spec.codeDigest === ZERO_HASH,
     }

@@ -267,6 +267,69 @@ test('invoke local without a sandbox says so once', async () => {
   assert.match(stdout + stderr, /\(PH_SANDBOX_UNAVAILABLE\)/)
 })
 
+test('rollback takes the whole service back to a deployment: older versions again, what came later retired', async () => {
+  assert.equal((await serverless(['deploy'])).code, 0)
+  await chain.provider.send('evm_increaseTime', [60])
+  service.write('serverless.yml', `${YML.replace('0.001', '0.002')}  late: { handler: src/hello.handler }\n`)
+  assert.equal((await serverless(['deploy'])).code, 0)
+
+  const listed = await serverless(['rollback'])
+  assert.equal(listed.code, 0, listed.stdout + listed.stderr)
+  const lines = [...listed.stdout.matchAll(/^ {2}(\d+) \(\S+Z\): (.*)$/gm)].map(
+    ([, time, what]) => [time, what] as const,
+  )
+  assert.deepEqual(
+    lines.map(([, what]) => what!.split(', ').sort().join()),
+    ['hello 1,quote 1', 'late 1,quote 2'],
+  )
+  assert.ok((await serverless(['deploy', 'list'])).stdout.includes(`deployments:\n  ${lines[0]![0]} (`))
+
+  const back = await serverless(['rollback', '-t', lines[0]![0]!])
+  assert.equal(back.code, 0, back.stdout + back.stderr)
+  assert.match(back.stdout, /^quote: version 3, as in version 1$/m)
+  assert.match(back.stdout, /^late: removed$/m)
+  assert.equal((await registered('hello')).version, 1)
+  assert.match((await serverless(['info'])).stdout, /price: 0\.001 USDC, version: 3[\s\S]*late: \S+ \(not deployed\)/)
+  assert.match((await serverless(['rollback', '-t', lines[0]![0]!])).stderr, /No changes/)
+  assert.match(
+    (await serverless(['rollback', '-t', '5'])).stdout,
+    /no deployment of timestamp "5"[^\n]*\(PH_CONFIG_INVALID\)/,
+  )
+  const forth = await serverless(['rollback', '-t', lines[1]![0]!])
+  assert.match(forth.stdout, /^late: version 3, as in version 1$/m)
+  // what serverless.yml says by then is what is served again
+  assert.match((await serverless(['deploy'])).stderr, /No changes/)
+})
+
+test('metrics are sums of what the gateway’s log has of a time', async () => {
+  const record = (cursor: number, time: string, status: number, durationMs: number) =>
+    `${JSON.stringify({ cursor, requestId: `0x${'1'.repeat(64)}`, time, status, durationMs, version: 1, start: 'forked', lines: [] })}\n`
+  gateway.answer = {
+    status: 200,
+    headers: { 'peerhost-cursor': '4' },
+    body:
+      record(1, '2020-01-01T00:00:00Z', 0, 1000) +
+      record(2, new Date().toISOString(), 0, 10) +
+      record(3, new Date().toISOString(), 1, 20),
+  }
+  try {
+    const day = await serverless(['metrics', '-f', 'hello'])
+    assert.equal(day.code, 0, day.stdout + day.stderr)
+    assert.match(day.stdout, /hello:\n {2}invocations: 2\n {2}errors: 1\n {2}duration \(avg\.\): 15\.0 ms/)
+    const old = await serverless(['metrics', '--startTime', '2019-12-31', '--endTime', '2020-01-02'])
+    assert.match(
+      old.stdout,
+      /^2019-12-31T00:00:00\.000Z - 2020-01-02[\s\S]*quote:\n {2}invocations: 1\n {2}errors: 0[\s\S]*hello:/,
+    )
+    assert.match(
+      (await serverless(['metrics', '--endTime', 'soon'])).stdout,
+      /--endTime is "soon".*\(PH_CONFIG_INVALID\)/,
+    )
+  } finally {
+    gateway.answer = { status: 200, body: 'null' }
+  }
+})
+
 test('a changed limit registers that function anew, with the same code, and no other', async () => {
   assert.equal((await serverless(['deploy'])).code, 0)
   service.write('serverless.yml', YML.replace('price: 0.001', 'price: 0.001\n    timeout: 9'))

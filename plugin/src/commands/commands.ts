@@ -7,6 +7,7 @@ import { infoCommand } from './info.ts'
 import { invokeCommand } from './invoke.ts'
 import { invokeLocalCommand } from './invoke-local.ts'
 import { logsCommand } from './logs.ts'
+import { metricsCommand } from './metrics.ts'
 import { packageCommand } from './package.ts'
 import { removeCommand } from './remove.ts'
 import { versionCommands } from './versions.ts'
@@ -72,6 +73,7 @@ export class PeerHostCommands {
       invokeCommand(provider),
       invokeLocalCommand(provider, building),
       logsCommand(provider),
+      metricsCommand(provider),
       versionCommands(provider),
       devCommand(provider),
     ]

@@ -66,7 +66,7 @@ export function logLines({ time, requestId, durationMs, version, error, lines }:
 }
 
 /** `10m`, `2h`, `3d`, `45s`, or a date, as milliseconds since 1970. @throws PH_CONFIG_INVALID */
-export function parseStartTime(text: string, now: number): number {
+export function parseStartTime(text: string, now: number, option = '--startTime'): number {
   const match = /^(\d+)\s*([smhd])$/.exec(text.trim())
   if (match)
     return (
@@ -75,7 +75,7 @@ export function parseStartTime(text: string, now: number): number {
   const date = Date.parse(text)
   if (Number.isNaN(date))
     throw new PeerHostError('PH_CONFIG_INVALID', {
-      detail: `--startTime is "${text}", neither a time span such as 10m nor a date`,
+      detail: `${option} is "${text}", neither a time span such as 10m nor a date`,
     })
   return date
 }

@@ -1,12 +1,13 @@
-import { createRegistry, deployFunctions, type RegisteredService } from '@peerhost/chain'
-import { cidOfDigest, PeerHostError, serviceId } from '@peerhost/protocol'
+import { deployFunctions, type RegisteredService, retiredSpec } from '@peerhost/chain'
+import { cidOfDigest, PeerHostError, specHash } from '@peerhost/protocol'
 import { type ChainConnection, connectNetwork } from '../deploy/connect-network.ts'
+import { type Deployment, readHistory } from '../deploy/read-history.ts'
 import { waitUntilServed } from '../deploy/wait-until-served.ts'
 import { formatPrice } from '../format.ts'
 import type { PeerHostProvider } from '../provider.ts'
 import type { CommandPart } from './commands.ts'
 
-/** `serverless deploy list [functions]` and `serverless rollback function -f NAME --function-version N`. */
+/** `serverless deploy list [functions]`, `rollback [-t TIMESTAMP]` and `rollback function -f NAME --function-version N`. */
 export function versionCommands(provider: PeerHostProvider): CommandPart {
   return {
     commands: {
@@ -16,31 +17,9 @@ export function versionCommands(provider: PeerHostProvider): CommandPart {
     hooks: {
       'deploy:list:log': () => list(provider, true),
       'deploy:list:functions:log': () => list(provider, false),
-      'rollback:function:rollback': () => rollback(provider),
+      'rollback:rollback': () => rollbackService(provider),
+      'rollback:function:rollback': () => rollbackFunction(provider),
     },
-  }
-}
-
-/** Every version of each function of the project, from the chain's own events. */
-async function readVersions(
-  { chain, network, owner }: ChainConnection,
-  project: string,
-  names: string[],
-): Promise<Map<string, RegisteredService[]>> {
-  const { contracts, fromBlock, info } = network
-  const registry = await createRegistry({ provider: chain.provider, contracts, finality: info.finality, fromBlock })
-  try {
-    await registry.sync()
-    const versions = new Map<string, RegisteredService[]>()
-    for (const name of names) {
-      const id = serviceId(owner, project, name)
-      const last = registry.service(id)?.version ?? 0
-      const all = Array.from({ length: last }, (_, i) => registry.service(id, i + 1)).filter((one) => one !== undefined)
-      if (all.length > 0) versions.set(name, all)
-    }
-    return versions
-  } finally {
-    await registry.stop()
   }
 }
 
@@ -61,50 +40,130 @@ const describe = ({ version, spec, retired }: RegisteredService) =>
     ? `version ${version}: removed`
     : `version ${version}: ${formatPrice(spec.price.toString())}, manifest ${cidOfDigest(spec.manifestDigest)}`
 
+/** `1700000000000 (2023-11-14T22:13:20.000Z): quote 2, hello removed`. */
+const deploymentLine = ({ timestamp, functions }: Deployment) =>
+  `  ${timestamp} (${new Date(timestamp).toISOString()}): ${functions
+    .map((one) => `${one.function} ${one.retired ? 'removed' : one.version}`)
+    .join(', ')}`
+
 const list = (provider: PeerHostProvider, everyVersion: boolean) =>
   withConnection(provider, async (connection) => {
     const { project, functions } = provider.config()
-    const versions = await readVersions(
-      connection,
-      project,
-      functions.map(({ name }) => name),
-    )
-    if (versions.size === 0) {
+    const { versions, deployments } = await readHistory(connection, project)
+    const known = functions.flatMap(({ name }) => (versions.has(name) ? [[name, versions.get(name)!] as const] : []))
+    if (known.length === 0) {
       provider.utils.log.notice('No function of this service is deployed')
       return
     }
-    const lines: string[] = []
-    for (const [name, all] of versions) {
-      lines.push(`${name}:`)
-      for (const one of everyVersion ? all : all.slice(-1)) lines.push(`  ${describe(one)}`)
-    }
+    const lines = known.flatMap(([name, all]) => [
+      `${name}:`,
+      ...(everyVersion ? all : all.slice(-1)).map((one) => `  ${describe(one)}`),
+    ])
+    if (everyVersion) lines.push('deployments:', ...(await deployments()).map(deploymentLine))
     provider.utils.writeText(lines)
   })
 
-/** Registers what an older version was as a new one: its code and manifest are still where they were. */
-const rollback = (provider: PeerHostProvider) =>
+/** A past registration that is to be the present one again. */
+interface Restored {
+  wanted: RegisteredService
+  latest: RegisteredService
+}
+
+/** Registers what older versions were as new ones: code and manifests are still where they were. */
+async function restore(
+  provider: PeerHostProvider,
+  { network, sender, gateway, owner }: ChainConnection,
+  functions: Restored[],
+): Promise<{ transaction: string; versions: Map<string, number> }> {
+  const { steps } = provider
+  const { project } = provider.config()
+  const specs = functions.map(({ wanted }) => (wanted.retired ? retiredSpec(wanted.function) : wanted.spec))
+  const transaction = await steps.run('register', `Registering on ${network.info.name}`, async () => {
+    const sent = await deployFunctions(sender, network.contracts.ExecutionCoordinator, project, specs)
+    await sent.wait()
+    return sent.hash
+  })
+  const awaited = {
+    functions: functions.flatMap(({ wanted, latest }) =>
+      wanted.retired
+        ? []
+        : [{ name: wanted.function, manifestDigest: wanted.spec.manifestDigest, version: latest.version + 1 }],
+    ),
+    removed: functions.flatMap(({ wanted }) => (wanted.retired ? [wanted.function] : [])),
+  }
+  const served = await steps.run('gateway', 'Waiting for the gateway', () =>
+    waitUntilServed(gateway, owner, project, awaited),
+  )
+  return { transaction, versions: new Map(awaited.functions.map(({ name }) => [name, served.get(name)!.version])) }
+}
+
+const rollbackFunction = (provider: PeerHostProvider) =>
   withConnection(provider, async (connection) => {
     const { utils, steps } = provider
     const name = provider.functionOption()
     const { project } = provider.config()
-    const { network, sender, gateway, owner } = connection
-    const wanted = Number(provider.options['function-version'])
-    const versions = (await readVersions(connection, project, [name])).get(name) ?? []
-    const found = versions.find(({ version }) => version === wanted)
-    if (!found || found.retired) {
+    const number = Number(provider.options['function-version'])
+    const versions = (await readHistory(connection, project)).versions.get(name) ?? []
+    const wanted = versions.find(({ version }) => version === number)
+    if (!wanted || wanted.retired) {
       const there = versions.filter(({ retired }) => !retired).map(({ version }) => version)
       const detail = `function "${name}" has no version ${provider.options['function-version']} (there are: ${there.join(', ') || 'none'})`
       throw new PeerHostError('PH_CONFIG_INVALID', { detail })
     }
-    const transaction = await steps.run('register', `Registering on ${network.info.name}`, async () => {
-      const sent = await deployFunctions(sender, network.contracts.ExecutionCoordinator, project, [found.spec])
-      return (await sent.wait()).hash
+    const restored = await restore(provider, connection, [{ wanted, latest: versions.at(-1)! }])
+    utils.log.success(`Function ${name} is as it was in version ${number} (${steps.total()})`)
+    utils.writeText([`version: ${restored.versions.get(name)}`, `transaction: ${restored.transaction}`])
+  })
+
+/** The last of a function's versions that a deployment or one before it registered. */
+const versionAt = (all: RegisteredService[], block: number): RegisteredService | undefined =>
+  all.filter((one) => one.block <= block).at(-1)
+
+/** Every function as a past deployment left it; those that came later are retired. Without `-t` lists the deployments, as on AWS. */
+const rollbackService = (provider: PeerHostProvider) =>
+  withConnection(provider, async (connection) => {
+    const { utils, steps, options } = provider
+    const { project } = provider.config()
+    const history = await readHistory(connection, project)
+    const deployments = await history.deployments()
+    if (!options.timestamp) {
+      utils.log.notice(
+        deployments.length > 0
+          ? 'Name one of these deployments: serverless rollback -t TIMESTAMP'
+          : 'No function of this service is deployed',
+      )
+      if (deployments.length > 0) utils.writeText(['deployments:', ...deployments.map(deploymentLine)])
+      return
+    }
+    const text = String(options.timestamp)
+    const time = /^\d+$/.test(text) ? Number(text) : Date.parse(text)
+    // several blocks may have one second: what the last of them left
+    const deployment = deployments.findLast(({ timestamp }) => timestamp === time)
+    if (!deployment) {
+      const there = deployments.map(({ timestamp }) => timestamp).join(', ') || 'none'
+      throw new PeerHostError('PH_CONFIG_INVALID', {
+        detail: `there is no deployment of timestamp "${text}" (there are: ${there})`,
+      })
+    }
+    const { block } = deployment.functions[0]!
+    const changed = [...history.versions.values()].flatMap((all): Restored[] => {
+      const latest = all.at(-1)!
+      const wanted = versionAt(all, block) ?? { ...latest, retired: true }
+      const isSame = wanted.retired ? latest.retired : specHash(wanted.spec) === specHash(latest.spec)
+      return isSame ? [] : [{ wanted, latest }]
     })
-    const { manifestDigest } = found.spec
-    const awaited = { manifestDigest, names: [name], removed: [], version: versions.at(-1)!.version + 1 }
-    const served = await steps.run('gateway', 'Waiting for the gateway', () =>
-      waitUntilServed(gateway, owner, project, awaited),
-    )
-    utils.log.success(`Function ${name} is as it was in version ${wanted} (${steps.total()})`)
-    utils.writeText([`version: ${served.get(name)!.version}`, `transaction: ${transaction}`])
+    if (changed.length === 0) {
+      utils.log.success('No changes: the service is as that deployment left it')
+      return
+    }
+    const { transaction, versions } = await restore(provider, connection, changed)
+    utils.log.success(`Service ${project} is as it was at ${new Date(time).toISOString()} (${steps.total()})`)
+    utils.writeText([
+      ...changed.map(({ wanted }) =>
+        wanted.retired
+          ? `${wanted.function}: removed`
+          : `${wanted.function}: version ${versions.get(wanted.function)}, as in version ${wanted.version}`,
+      ),
+      `transaction: ${transaction}`,
+    ])
   })

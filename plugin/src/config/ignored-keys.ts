@@ -1,4 +1,4 @@
-import type { Loose } from './types.ts'
+import { isLoose, type Loose } from './types.ts'
 import type { Warnings } from './warnings.ts'
 
 /** Keys that are read, that Serverless itself reads, or that change nothing here. */
@@ -78,6 +78,19 @@ const REASONS: Record<string, string> = {
   app: 'there is no dashboard',
 }
 
+/** `custom` belongs to plugins: a bundler's part of it is read by that bundler alone. */
+function noteForeignBundlers({ custom, plugins }: Loose, warnings: Warnings): void {
+  const listed = isLoose(plugins) ? plugins.modules : plugins
+  const names = Array.isArray(listed) ? listed : []
+  const keys = (custom ?? {}) as Loose
+  if (keys.webpack && !names.includes('serverless-webpack'))
+    warnings.add(
+      'custom.webpack',
+      'PeerHost bundles by itself; add serverless-webpack to `plugins` to bundle by your own configuration',
+    )
+  if (keys.esbuild) warnings.add('custom.esbuild', 'PeerHost bundles by itself')
+}
+
 /** Notes every key of serverless.yml that has no effect: one line a kind. */
 export function noteIgnoredKeys(
   provider: Loose,
@@ -91,6 +104,7 @@ export function noteIgnoredKeys(
   for (const key of unused(provider, PROVIDER_KEYS)) warnings.add(`provider.${key}`, REASONS[key])
   for (const key of unused(provider.httpApi, SERVED_HTTP_API_KEYS)) warnings.add(`provider.httpApi.${key}`)
   for (const key of unused(provider.apiGateway, SERVED_API_GATEWAY_KEYS)) warnings.add(`provider.apiGateway.${key}`)
+  noteForeignBundlers(topLevel, warnings)
   for (const [name, definition] of Object.entries(functions)) {
     for (const key of unused(definition, FUNCTION_KEYS)) warnings.add(`function key "${key}"`, REASONS[key], name)
   }

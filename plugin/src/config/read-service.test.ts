@@ -298,3 +298,11 @@ test('a warm-up is a request line, a request or an event', () => {
   assert.throws(() => read({ warmup: 'health' }), code('PH_CONFIG_ROUTE_INVALID'))
   assert.throws(() => read({ warmup: 5 }), code('PH_CONFIG_INVALID'))
 })
+
+test('configuration of a bundler that is not there is said to be ignored', () => {
+  const warnings = (topLevel: Record<string, unknown>) => service({}, { topLevel }).warnings.join('\n')
+  const custom = { webpack: { webpackConfig: 'webpack.config.js' } }
+  assert.match(warnings({ custom, plugins: ['serverless-peerhost'] }), /Ignored: custom\.webpack: .*serverless-webpack/)
+  assert.equal(warnings({ custom, plugins: ['serverless-webpack', 'serverless-peerhost'] }), '')
+  assert.equal(warnings({ custom, plugins: { modules: ['serverless-webpack'] } }), '')
+})

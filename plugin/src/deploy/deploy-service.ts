@@ -113,7 +113,7 @@ export async function deployService(connection: ChainConnection, options: Deploy
     return { hash: hash as Hex, gasUsed }
   })
   const served = await steps.run('gateway', 'Waiting for the gateway', () =>
-    waitUntilServed(gateway, owner, project, { manifestDigest, names, removed }),
+    waitUntilServed(gateway, owner, project, { functions: names.map((name) => ({ name, manifestDigest })), removed }),
   )
   const fresh = changed.map(
     (entry): DeployedFunction => ({ entry, version: served.get(entry.name)!.version, changed: true }),
