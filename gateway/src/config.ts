@@ -17,9 +17,9 @@ export interface GatewayLimits {
   requestTimeoutMs: number
   /** Bytes of one uploaded file. */
   maxUploadBytes: number
-  /** Bytes that one wallet may upload in an hour. */
+  /** Bytes that one wallet may upload in an hour, and a quarter of what one source may. */
   uploadBytesPerHour: number
-  /** Trials (`/prove`) that one wallet may ask for in a minute. */
+  /** Trials (`/prove`) that one wallet may ask for in a minute, and a quarter of what one source may. */
   provesPerMinute: number
   /** Free calls that one source address may make in a minute; 0 for no limit. */
   freeCallsPerMinute: number

@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test'
 import { sha256Hex, signAccess } from '@peerhost/protocol'
 import { createSigner } from '@peerhost/protocol/native'
 import { importBytes, toCar } from '@peerhost/storage'
+import { Wallet } from 'ethers'
 import { RUNTIME_ID, startTestNetwork, type TestNetwork, until } from '../testing/test-network.ts'
 import { signPayment } from '../testing/x402.ts'
 
@@ -184,6 +185,13 @@ test('/prove has a worker try a function that is not registered, a few times a m
   const tooMany = await prove({ project: 'p', definition: definition('same'), runs: 2 })
   assert.equal(tooMany.status, 429)
   assert.equal(await codeOf(tooMany), 'PH_GATEWAY_RATE_LIMITED')
+  const body = bytes({ project: 'p', definition: definition('same'), runs: 2 })
+  const statuses = []
+  for (let i = 0; i < 7; i++) {
+    const { privateKey } = Wallet.createRandom()
+    statuses.push((await signed('POST', '/prove', body, privateKey as `0x${string}`)).status)
+  }
+  assert.deepEqual(statuses, [200, 200, 200, 200, 200, 200, 429], 'many wallets are still one source')
 })
 
 async function rpc(method: string, params: unknown = {}): Promise<Json> {

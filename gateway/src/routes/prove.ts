@@ -6,8 +6,11 @@ import { Quota } from '../http/quota.ts'
 import { readBody } from '../http/read-body.ts'
 import { requireAccess } from '../http/require-access.ts'
 import { sendJson } from '../http/send-json.ts'
+import { callerOf, sourceAddress } from '../http/source-address.ts'
 
 const MAX_RUNS = 5
+/** Wallets that one source may use to the full: they cost nothing. */
+const WALLETS_OF_ONE = 4
 const MAX_BODY_BYTES = 256 * 1024
 /** Milliseconds: jails, the bundle's way to the worker. */
 const MARGIN_MS = 30_000
@@ -18,7 +21,9 @@ const MAX_MS = 120_000
  * `{deterministic}` and, where that is false, the first `difference`. Signed by the wallet that will own the function.
  */
 export function proveRoute(context: Context) {
-  const quota = new Quota(context.config.limits.provesPerMinute, 60_000)
+  const { provesPerMinute } = context.config.limits
+  const quota = new Quota(provesPerMinute, 60_000)
+  const sources = new Quota(WALLETS_OF_ONE * provesPerMinute, 60_000)
   return async (req: Request, res: Response): Promise<void> => {
     const body = await readBody(req, MAX_BODY_BYTES)
     const owner = requireAccess(context, req, body)
@@ -33,6 +38,7 @@ export function proveRoute(context: Context) {
       tools: {},
     } as Manifest)
     quota.take(owner)
+    sources.take(callerOf(sourceAddress(req, context.isTrustedProxy)))
     const [checked] = manifest.functions
     const connection = await context.pool.acquire({
       runtimeId: checked!.runtimeId,
