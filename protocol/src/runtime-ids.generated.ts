@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x49da3506578b630cdc06bfae38088d7656fb6859924bb757ac196f06407ce640',
-  arm64: '0x722eeecd388b8d15db3ad45fd35f2c95371e8ebf4fcfa4f162afee3aa79c6e1d',
+  x64: '0x154b7e14673e2294be161a2ebdd6a671adf939a24fa87b4fd4a862b4c2c5a2de',
+  arm64: '0x8fa117af6eda8bb8a728ccf703e54454de398af4c7f0342ed29b5eca74a9b8dc',
 }
 
 /** The runtime that a deploy registers functions for. */

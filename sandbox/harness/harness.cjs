@@ -119,9 +119,9 @@ function shrinkHeap() {
 }
 
 async function getReady() {
+  await warmUpPlatform() // ahead of a virtual clock: what ran on it would have moved it
   replaceRandomness()
   preparePlatform(kind)
-  await warmUpPlatform()
   await rehearse(becomeExecution, execute)
   syncBuiltinESMExports()
   openSignalPipes()
@@ -237,7 +237,7 @@ function toInvocation({ head, body }) {
 }
 
 async function execute({ runtime, handler }) {
-  touchAhead()
+  await touchAhead(runtime)
   writeFrame(CHANNEL, FRAME.ready)
   const invocation = toInvocation(readFrame(CHANNEL))
   refreshRandomness()

@@ -16,8 +16,8 @@ const ATTEMPTS = 32
 // Inodes are numbered in the order in which they are first seen, so that equal ones stay equal.
 const inodes = new Map()
 
-function numberOf(inode) {
-  const key = String(inode)
+function numberOf({ dev, ino }) {
+  const key = `${dev} ${ino}`
   if (!inodes.has(key)) inodes.set(key, inodes.size + 1)
   return inodes.get(key)
 }
@@ -37,7 +37,8 @@ function disguise(stats) {
     stats[`${name}Ms`] = big ? BigInt(time) : time
     if (big) stats[`${name}Ns`] = BigInt(time) * 1_000_000n
   }
-  stats.ino = big ? BigInt(numberOf(stats.ino)) : numberOf(stats.ino)
+  const number = numberOf(stats)
+  stats.ino = big ? BigInt(number) : number
   stats.dev = big ? 1n : 1
   if (stats.isDirectory()) {
     stats.size = big ? BigInt(BLOCK_SIZE) : BLOCK_SIZE
