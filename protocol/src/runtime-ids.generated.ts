@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x154b7e14673e2294be161a2ebdd6a671adf939a24fa87b4fd4a862b4c2c5a2de',
-  arm64: '0x8fa117af6eda8bb8a728ccf703e54454de398af4c7f0342ed29b5eca74a9b8dc',
+  x64: '0x686f47c708296344c65177899f7160d29363d577cb6d5a961b2a770a23a9dd93',
+  arm64: '0x8c70afeabfcc167fef84f5a32f984f4d37bf335e9edff97fbcd3f86d18ce0f3a',
 }
 
 /** The runtime that a deploy registers functions for. */

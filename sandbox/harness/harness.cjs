@@ -8,6 +8,7 @@
 // only, on values that are made here, and every native that fails ends the process. So does an exception, such as of a stack
 // that the load has used up: what goes on after it would go on in a child that shares everything.
 process.env.UV_THREADPOOL_SIZE = '1' // ahead of the first use of the pool
+process.umask(0o022) // not the worker's, which a file's mode would tell
 const { pbkdf2 } = require('node:crypto')
 const { syncBuiltinESMExports } = require('node:module')
 const { promisify } = require('node:util')

@@ -126,8 +126,14 @@ function installPerformance() {
   replace(perfHooks, 'PerformanceMark', VirtualMark)
 
   // Entries that Node makes itself carry real times.
-  const { observe } = PerformanceObserver.prototype
   const ours = (type) => type === 'mark' || type === 'measure'
+  for (const name of ['getEntries', 'getEntriesByName', 'getEntriesByType']) {
+    const real = prototype[name]
+    replace(prototype, name, function (...args) {
+      return apply(real, this, args).filter(({ entryType }) => ours(entryType))
+    })
+  }
+  const { observe } = PerformanceObserver.prototype
   replace(PerformanceObserver.prototype, 'observe', function (options) {
     if (Array.isArray(options?.entryTypes)) {
       const entryTypes = options.entryTypes.filter(ours)

@@ -1,7 +1,9 @@
 'use strict'
 // What tells one machine, process or moment from another: identity, load and memory. Fixed figures, the same everywhere.
 
+const module_ = require('node:module')
 const os = require('node:os')
+const traceEvents = require('node:trace_events')
 const v8 = require('node:v8')
 const { replace, replaceGetter, refuse } = require('./replace.cjs')
 
@@ -74,6 +76,7 @@ function installProcess(memoryBytes) {
   replace(process, 'availableMemory', () => memoryBytes)
   replace(process, '_getActiveHandles', () => [])
   replace(process, '_getActiveRequests', () => [])
+  replace(process, 'getgroups', () => [process.getgid()]) // a worker that is not root keeps its own
   replace(process, 'pid', 1)
   replaceGetter(process, 'ppid', () => 0)
   if (process.report) refuse(process.report, 'getReport', 'process.report')
@@ -152,12 +155,21 @@ function installEngine() {
     if (process.finalization) replace(process.finalization, name, () => {})
 }
 
+/** Node's own cache of compiled code is named by the processor's features. */
+function installCompileCache() {
+  const { DISABLED } = module_.constants.compileCacheStatus
+  replace(module_, 'enableCompileCache', () => ({ status: DISABLED }))
+  replace(module_, 'flushCompileCache', () => {})
+}
+
 /** `memorySize` is the function's own, in MB. */
 function install({ memorySize }) {
   installProcess(memorySize * MB)
   installEnvironment()
   installSystem(memorySize * MB)
   installEngine()
+  installCompileCache()
+  refuse(traceEvents, 'createTracing', 'trace_events.createTracing')
 }
 
 module.exports = { install }

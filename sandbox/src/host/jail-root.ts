@@ -62,4 +62,13 @@ export function buildJailRoot(folder: string, node: string): void {
   for (const library of librariesOf(node)) copyInto('/', folder, library)
   for (const name of harnessFiles()) cpSync(join(HARNESS_FOLDER, name), join(folder, 'app', name))
   copyKoffi(join(folder, 'app/node_modules'))
+  evenModes(folder)
+}
+
+/** Modes do not tell the worker's umask. */
+function evenModes(folder: string): void {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const runs = entry.isDirectory() || (statSync(join(entry.parentPath, entry.name)).mode & 0o100) !== 0
+    chmodSync(join(entry.parentPath, entry.name), runs ? 0o755 : 0o644)
+  }
 }
