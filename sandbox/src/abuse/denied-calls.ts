@@ -115,6 +115,7 @@ const NOT_PERMITTED: SystemCall[] = [
   call('priority of the group', 141, 140, 1, SELF, 19),
   call('I/O priority of the zygote', 251, 30, 1, ZYGOTE, 0),
   call('affinity of the zygote', 203, 122, ZYGOTE, 8),
+  call('affinity of a thread of the zygote', 203, 122, ZYGOTE + 1, 8),
   call('scheduler of the zygote', 144, 119, ZYGOTE),
   call('scheduling of the zygote', 142, 118, ZYGOTE),
   call('scheduling attributes of the zygote', 314, 274, ZYGOTE),

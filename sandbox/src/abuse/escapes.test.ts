@@ -39,6 +39,7 @@ describe('escapes', () => {
     folder = mkdtempSync(join(tmpdir(), 'peerhost-canary-'))
     writeFileSync(join(folder, 'key'), SECRET, { mode: 0o644 })
     stage = await createAttackStage({
+      forkPoint: 'loaded', // where a child has more to find than at blank
       network: {
         resolve: async (host) => (host === 'inside.example.com' ? ['127.0.0.1'] : ['93.184.215.14']),
         connect: (_address, port) => connect({ host: '127.0.0.1', port, allowHalfOpen: true }),
@@ -125,16 +126,25 @@ describe('escapes', () => {
     await stage.recovers(fn)
   })
 
-  test('natives, programs and the engine: in the load, in the handler, in a thread', async () => {
-    const fn = fixture('escapes/natives', { name: 'natives', environment: { AT_LOAD: '1' } })
-    const { load, handler, thread } = (await answers(fn, {})) as unknown as Record<string, Attempts>
-    for (const attempts of [load!, handler!, thread!]) {
-      nothingSeen(attempts)
-      assert.ok(Object.keys(attempts.codes).length > 40)
-      assert.equal(attempts.codes['spawnSync /node'], 'ERR_ACCESS_DENIED')
-    }
-    await stage.recovers(fixture('escapes/natives', { name: 'natives' }))
-  })
+  for (const forkPoint of ['loaded', 'blank'] as const) {
+    test(`natives, programs and the engine: in the load at ${forkPoint}, in the handler, in a thread`, async () => {
+      const at = forkPoint === 'loaded' ? stage : await createAttackStage({ forkPoint })
+      try {
+        const fn = fixture('escapes/natives', { name: 'natives', environment: { AT_LOAD: '1' } })
+        const result = await at.call(fn, {})
+        assert.equal(result.status, 0, `${result.error?.code}: ${result.error?.message}`)
+        const { load, handler, thread } = outputOf(result) as Record<string, Attempts>
+        for (const attempts of [load!, handler!, thread!]) {
+          nothingSeen(attempts)
+          assert.ok(Object.keys(attempts.codes).length > 40)
+          assert.equal(attempts.codes['spawnSync /node'], 'ERR_ACCESS_DENIED')
+        }
+        await at.recovers(fixture('escapes/natives', { name: 'natives' }))
+      } finally {
+        if (at !== stage) await at.close()
+      }
+    })
+  }
 
   // A thread may choose its flags, with which it is rid of Node's permission model. What holds is the kernel's.
   const FLAGS: [string, Record<string, string>][] = [

@@ -55,6 +55,7 @@ const ATTACKS = `
   leftInTemporary() { return { files: attacks.fs.readdirSync('/tmp').length } },
   output() { const chunk = Buffer.alloc(65536, 'x'); for (let i = 0; i < 10 * 2 ** 30 / chunk.length; i++) attacks.fs.writeSync(1, chunk); return { wrote: 'all' } },
   asyncOutput() { return new Promise(() => { const text = 'y'.repeat(65536); setInterval(() => { console.log(text); console.error(text); process.stdout.write(text) }, 0) }) },
+  lines() { for (let i = 0; i < 1000; i++) console.log('line ' + i); return { written: 1000 } },
   response({ size }) { return 'z'.repeat(size) },
 
   // Time
@@ -91,6 +92,11 @@ const ATTACKS = `
   signalsZygote() { try { process.kill(1, 'SIGKILL') } catch (error) { return { code: error.code } } },
   recursion() { const again = () => again(); again() },
 `
+
+const KILL_MS = 15
+const SLACK_MS = 150 // of a test machine that does other things, too
+/** Microseconds: what a second of somebody's logs may cost. */
+const WORKER_CPU_US = 700_000
 
 interface Expected {
   status: ExecutionStatus
@@ -183,7 +189,10 @@ describe('limits', () => {
 
   for (const attack of ['output', 'asyncOutput']) {
     test(`10 GB of logs: ${attack}`, async () => {
+      const before = process.cpuUsage()
       const { logs } = await fails(hasty, { attack }, TIMEOUT)
+      const { user, system } = process.cpuUsage(before)
+      assert.ok(user + system < WORKER_CPU_US, `${user + system} us of the worker's CPU`)
       const mark = `\n[logs cut at ${MAX_LOG} bytes]\n`
       assert.ok(logs.endsWith(mark), logs.slice(-100))
       assert.equal(Buffer.byteLength(logs), MAX_LOG + mark.length)
@@ -191,9 +200,16 @@ describe('limits', () => {
     })
   }
 
+  test('what is logged below the cap arrives whole, ahead of the answer', async () => {
+    const { logs } = await stage.call(patient, { attack: 'lines' })
+    assert.equal(logs.match(/line \d+\n/g)?.length, 1000)
+    await stage.recovers(patient)
+  })
+
   test('a response over 6 MB', async () => {
     await fails(patient, { attack: 'response', size: MAX_RESPONSE }, { status: 1, code: 'PH_RUN_RESPONSE_TOO_LARGE' })
     await stage.recovers(patient)
+    await fails(patient, { attack: 'response', size: 3e8 }, OUT_OF_MEMORY)
     const whole = await stage.call(patient, { attack: 'response', size: MAX_RESPONSE - 2 })
     assert.equal(whole.output?.length, MAX_RESPONSE) // the quotes of JSON are part of it
     await stage.recovers(patient)
@@ -205,6 +221,12 @@ describe('limits', () => {
       await stage.recovers(hasty)
     })
   }
+
+  test('a timeout kills in time', async () => {
+    const { timings } = await fails(hasty, { attack: 'loop' }, TIMEOUT)
+    assert.ok(timings.runMs >= 1000 && timings.runMs < 1000 + KILL_MS + SLACK_MS, `${timings.runMs} ms`)
+    await stage.recovers(hasty)
+  })
 
   test('a promise that nothing can settle', async () => {
     const { output } = await fails(hasty, { attack: 'unresolved' }, THREW)
@@ -271,6 +293,26 @@ describe('limits', () => {
       await stage.recovers()
     })
   }
+
+  test('a bundle that fails at load is not loaded again for each request', async () => {
+    const fn = attackFunction('throw new Error("at load")', { name: 'broken' })
+    await fails(fn, {}, INIT_FAILED)
+    const started = performance.now()
+    for (const { error } of await Promise.all(Array.from({ length: 20 }, () => stage.call(fn, {})))) {
+      assert.equal(error?.code, 'PH_RUN_INIT_FAILED')
+      assert.match(error.message, /at load/)
+    }
+    assert.ok(performance.now() - started < 500)
+    await stage.recovers()
+  })
+
+  test('a bundle whose bytes do not match its digest is not run', async () => {
+    const bundle = async () => Buffer.from('exports.handler = async () => 1')
+    const fn = { ...attackable({ name: 'replaced' }), bundle }
+    const { output } = await fails(fn, {}, { status: 4, code: 'PH_BUNDLE_DIGEST_MISMATCH' })
+    assert.equal(output, undefined)
+    await stage.recovers()
+  })
 
   test('a refusal is no failure of the function', async () => {
     const bundle = async () => {
