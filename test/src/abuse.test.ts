@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { type AttackAnswer, attacks, createAttackService, expected } from './support/attack-service.ts'
 import { type DevNetwork, startDevNetwork } from './support/dev-network.ts'
+import { createInteropService, interopCases } from './support/interop-service.ts'
 import { createService, type Service, serverless } from './support/serverless.ts'
 import { startWorker, type WorkerProcess } from './support/worker-process.ts'
 
@@ -11,22 +12,25 @@ import { startWorker, type WorkerProcess } from './support/worker-process.ts'
 // functions as ever. The same attacks on the sandbox alone are in sandbox/src/abuse.
 
 let dev: DevNetwork
-let service: Service
+const services: Service[] = []
 let base: string
 
 before(async () => {
-  service = createService(createAttackService())
   dev = await startDevNetwork({ args: ['--workers', '0'] })
-  await serverless(['deploy'], service, dev.networkFile)
-  base = `${dev.network.gatewayUrl}/run/${dev.network.accounts.developer.address}/attacks`
+  for (const files of [createAttackService(), createInteropService()]) {
+    const service = createService(files)
+    services.push(service)
+    await serverless(['deploy'], service, dev.networkFile)
+  }
+  base = `${dev.network.gatewayUrl}/run/${dev.network.accounts.developer.address}`
 })
 after(async () => {
   await dev?.stop()
-  service?.remove()
+  for (const service of services) service.remove()
 })
 
 async function call(name: string, request: object) {
-  const response = await fetch(`${base}/${name}`, { method: 'POST', body: JSON.stringify(request) })
+  const response = await fetch(`${base}/attacks/${name}`, { method: 'POST', body: JSON.stringify(request) })
   const text = await response.text()
   const answer = response.status === 200 ? (JSON.parse(text) as AttackAnswer) : undefined
   return { status: response.status, answer, text, worker: response.headers.get('peerhost-worker') }
@@ -38,7 +42,7 @@ const isNothing = (seen: unknown) =>
 /** The worker's next request is an honest one, and is answered by a process of its own. */
 async function servesOthers({ address }: WorkerProcess): Promise<void> {
   const text = randomBytes(8).toString('hex')
-  const response = await fetch(`${base}/honest/${text}`)
+  const response = await fetch(`${base}/attacks/honest/${text}`)
   assert.deepEqual(await response.json(), { text, count: 1 })
   assert.equal(response.headers.get('peerhost-worker'), address)
 }
@@ -104,6 +108,26 @@ describe('hostile functions on an operator’s worker, at blank and, under deman
       if (shows) assert.ok(isShown(), `it was never shared: ${told()}`)
       if (is('refusedAtLoaded')) assert.equal(mostOfOneLoad(answers), 0)
       else if (!told().includes('in system call running')) assert.ok(!isRefused(), told())
+      await servesOthers(worker)
+    })
+  }
+})
+
+describe('hostile names, and exports by way of webpack', { concurrency: 4 }, () => {
+  let worker: WorkerProcess
+  before(async () => {
+    worker = await startWorker(dev)
+  })
+  after(() => worker?.stop())
+
+  for (const { name, handler, status } of interopCases) {
+    test(`${name}: ${handler}`, async () => {
+      for (let i = 0; i < 2; i++) {
+        const response = await fetch(`${base}/interop/${name}`)
+        const text = await response.text()
+        assert.equal(response.status, status, text)
+        if (status === 200) assert.deepEqual(JSON.parse(text), { ok: true })
+      }
       await servesOthers(worker)
     })
   }
