@@ -36,7 +36,7 @@ for (const forkPoint of ['loaded', 'blank'] as const) {
 
     for (const name of names) {
       test(name, async () => {
-        const fn = fixture(`state/${name}`, { name })
+        const fn = fixture(`state/${name}`, { name, timeout: 15 })
         let earlier: unknown
         for (const execution of ['first', 'second', 'third']) {
           const result = await abuse.call(fn, { name: execution, earlier })

@@ -99,7 +99,7 @@ const definition = ({ name, attack, deterministic }: DeployedAttack) => `
   ${name}:
     handler: src/${attack}.handler
     memorySize: 128
-    timeout: 5
+    timeout: 15
     verification: ${deterministic ? 'deterministic' : 'none'}
     events: [httpApi: 'POST /${name}']`
 
