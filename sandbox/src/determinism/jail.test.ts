@@ -60,6 +60,15 @@ const BUNDLES = {
       done = true; client.destroy(); server.close()
       return { statusCode: 200, headers: { 'x-rounds': String(rounds) }, body: 'x' }
     }`,
+  warmed: `
+    const drawn = []
+    let fired = 0
+    exports.handler = async () => {
+      drawn.push(Math.random())
+      setTimeout(() => fired++, 1)
+      if (drawn.length > 3) await new Promise((done) => setTimeout(done, 10))
+      return { drawn, fired, at: Date.now() }
+    }`,
   unawaited: `
     let when = 'at load'
     const sum = crypto.subtle.digest('SHA-256', new Uint8Array(1)).then(() => 'summed ' + when)
@@ -124,6 +133,17 @@ describe('deterministic functions in jails', () => {
     assert.deepEqual(first.atLoad, second.atLoad)
     assert.notEqual(first.handled.id, second.handled.id)
     assert.notEqual(first.handled.random, second.handled.random)
+  })
+
+  it('find the same after their warm-up, whatever it has left', async () => {
+    const warmup = { event: {}, rounds: 3 }
+    const fn = functionOf(bundles.get('warmed')!, { warmup })
+    assert.deepEqual(await proveDeterministic([blank, loaded], fn, sampleInvocations(fn.definition, CLOCK)), {
+      ok: true,
+    })
+    const { output } = await loaded.execute(fn, sampleInvocations(fn.definition, CLOCK)[0]!.invocation)
+    const { drawn, fired, at } = JSON.parse(Buffer.from(output!).toString())
+    assert.deepEqual([drawn.length, fired, at], [4, 4, CLOCK + 10])
   })
 
   it('are given what their load has asked for without waiting', async () => {
