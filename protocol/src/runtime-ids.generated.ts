@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x686f47c708296344c65177899f7160d29363d577cb6d5a961b2a770a23a9dd93',
-  arm64: '0x8c70afeabfcc167fef84f5a32f984f4d37bf335e9edff97fbcd3f86d18ce0f3a',
+  x64: '0x9589c2df47f945d51a8e57e20a0448d18b26a3e3481617182256b5149df89909',
+  arm64: '0x7e6efcaa1c5b2e8f283cc1352c478bbbaeef741156c3a455c19b066ea375a65a',
 }
 
 /** The runtime that a deploy registers functions for. */

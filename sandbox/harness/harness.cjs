@@ -16,6 +16,7 @@ const native = require('./natives.cjs')
 const { FRAME, readFrame, writeFrame } = require('./frames.cjs')
 const { compileFilter, zygoteRules, executionRules } = require('./seccomp.cjs')
 const { replaceRandomness, refreshRandomness } = require('./randomness.cjs')
+const { renewSqlite } = require('./sqlite-randomness.cjs')
 const { preparePlatform, prepareFunction, loadFunction } = require('./function.cjs')
 const { describeError } = require('./lambda/errors.cjs')
 const { rehearse, touchAhead } = require('./rehearsal.cjs')
@@ -238,6 +239,7 @@ function toInvocation({ head, body }) {
 }
 
 async function execute({ runtime, handler }) {
+  renewSqlite()
   await touchAhead(runtime)
   writeFrame(CHANNEL, FRAME.ready)
   const invocation = toInvocation(readFrame(CHANNEL))

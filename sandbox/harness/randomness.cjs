@@ -1,11 +1,16 @@
 'use strict'
-// Random state is inherited by fork: V8's Math.random, and the values that Node keeps ready for randomUUID and randomInt.
-// Without this, a bundle that called randomUUID once at load would give every user the same identifier. So all three are
-// replaced by functions whose state is one index, which each child resets. (OpenSSL notices a fork by itself.)
+// Random state is inherited by fork: V8's Math.random, and the values that Node keeps ready for randomUUID, randomUUIDv7 and
+// randomInt. Without this, a bundle that called randomUUID once at load would give every user the same identifier. So they
+// are replaced by functions whose state is one index, which each child resets. (OpenSSL notices a fork by itself.) New
+// realms draw from V8's generator, too, and SQLite has one of its own.
 const crypto = require('node:crypto')
+const { seedRealms } = require('./realm-randomness.cjs')
+const { watchSqlite } = require('./sqlite-randomness.cjs')
 const { randomFillSync } = crypto
 const originalUUID = crypto.randomUUID
+const originalUUIDv7 = crypto.randomUUIDv7
 const originalInt = crypto.randomInt
+const { now } = Date
 let drawInteger = originalInt
 
 // Node's fetch keeps the function that it finds here when it is first used, and names the parts of forms by it.
@@ -33,18 +38,25 @@ const randomNumber = () => ((word() >>> 5) * 0x4000000 + (word() >>> 6)) / 0x200
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 const hex = (value) => HEX[value >>> 24] + HEX[(value >>> 16) & 255] + HEX[(value >>> 8) & 255] + HEX[value & 255]
 
-/** RFC 9562, version 4. */
-function uuid() {
-  const a = hex(word())
-  const b = hex((word() & 0xffff0fff) | 0x4000)
+/** RFC 9562: the first 48 bits are random or a time. */
+function uuidOf(version, a, b) {
+  const text = hex((b & 0xffff0000) | (word() & 0xfff) | (version << 12))
   const c = hex((word() & 0x3fffffff) | 0x80000000)
-  return `${a}-${b.slice(0, 4)}-${b.slice(4)}-${c.slice(0, 4)}-${c.slice(4)}${hex(word())}`
+  return `${hex(a)}-${text.slice(0, 4)}-${text.slice(4)}-${c.slice(0, 4)}-${c.slice(4)}${hex(word())}`
 }
+
+const uuid = () => uuidOf(4, word(), word())
 
 /** Node checks the options and throws as ever; the identifier is ours. */
 function randomUUID(options) {
   if (options !== undefined) originalUUID({ ...options, disableEntropyCache: true })
   return uuid()
+}
+
+function randomUUIDv7(options) {
+  if (options !== undefined) originalUUIDv7({ ...options, disableEntropyCache: true })
+  const time = now()
+  return uuidOf(7, Math.floor(time / 0x10000), (time % 0x10000) << 16)
 }
 
 const TWO_48 = 2 ** 48
@@ -80,6 +92,7 @@ function replaceRandomness() {
     return randomNumber()
   }
   crypto.randomUUID = randomUUID
+  crypto.randomUUIDv7 = randomUUIDv7
   drawInteger = randomInteger
   Object.defineProperty(Object.getPrototypeOf(crypto.webcrypto), 'randomUUID', {
     value: function randomUUID() {
@@ -89,6 +102,8 @@ function replaceRandomness() {
     enumerable: true,
     configurable: true,
   })
+  seedRealms(word)
+  watchSqlite()
   const { createObjectURL } = URL
   URL.createObjectURL = (blob) => {
     nodeKeptSome = true // names it by a randomUUID of Node's own

@@ -43,10 +43,28 @@ function librariesOf(program: string): string[] {
   return [...listing.matchAll(/(\/\S+) \(0x/g)].map((match) => match[1]!)
 }
 
-/** One of our own where that is allowed: the host's tells how full its /dev is. */
-function makeNullDevice(path: string): void {
-  if (getNatives().makeNullDevice(path) === 0) chmodSync(path, 0o666)
-  else writeFileSync(path, '') // the host's is mounted over it
+/** What a jail has in its /dev. Without urandom SQLite, for one, would draw from the time and its process number. */
+const DEVICES = [
+  { name: 'null', number: 0x103, mode: 0o666 },
+  { name: 'urandom', number: 0x109, mode: 0o444 },
+]
+
+/** Paths of the jails' devices in a jail root, and where they really are. */
+export function devicesOf(root: string): { source: string; path: string }[] {
+  return DEVICES.map(({ name }) => {
+    const own = join(root, 'dev', name)
+    const path = `/dev/${name}`
+    return { source: statSync(own).isCharacterDevice() ? own : path, path }
+  })
+}
+
+/** Devices of our own where that is allowed: the host's tell how full its /dev is. */
+function makeDevices(folder: string): void {
+  for (const { name, number, mode } of DEVICES) {
+    const path = join(folder, name)
+    if (getNatives().makeDevice(path, number, mode) === 0) chmodSync(path, mode)
+    else writeFileSync(path, '') // the host's is mounted over it
+  }
 }
 
 /**
@@ -56,7 +74,7 @@ function makeNullDevice(path: string): void {
  */
 export function buildJailRoot(folder: string, node: string): void {
   for (const name of ['app', 'dev', 'run', 'tmp', 'var/task']) mkdirSync(join(folder, name), { recursive: true })
-  makeNullDevice(join(folder, 'dev/null'))
+  makeDevices(join(folder, 'dev'))
   copyFileSync(node, join(folder, 'node'))
   chmodSync(join(folder, 'node'), 0o755)
   for (const library of librariesOf(node)) copyInto('/', folder, library)

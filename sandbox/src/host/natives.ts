@@ -8,7 +8,6 @@ const SO_SNDBUFFORCE = 32
 const MSG_DONTWAIT = 0x40
 const MNT_DETACH = 2
 const S_IFCHR = 0o20000
-const NULL_DEVICE = 0x103
 
 /** System calls that Node does not offer, made by koffi. Negative results mean failure; nothing here throws. */
 export interface Natives {
@@ -32,8 +31,8 @@ export interface Natives {
   /** Without nosuid and nodev: nsjail cannot mount again, in its user namespace, what bears flags it does not name. */
   mountTmpfs(folder: string, options: string): number
   unmount(folder: string): number
-  /** Makes what /dev/null is. */
-  makeNullDevice(path: string): number
+  /** Makes a character device. */
+  makeDevice(path: string, number: number, mode: number): number
 }
 
 let natives: Natives | undefined
@@ -106,6 +105,6 @@ function load(): Natives {
     ioPriority: (pid) => syscall4(SYSCALL_IOPRIO_GET[process.arch]!, IOPRIO_WHO_PROCESS, pid, 0, 0),
     mountTmpfs: (folder, options) => mount('peerhost', folder, 'tmpfs', 0, options),
     unmount: (folder) => umount2(folder, MNT_DETACH),
-    makeNullDevice: (path) => mknod(path, S_IFCHR | 0o666, NULL_DEVICE),
+    makeDevice: (path, number, mode) => mknod(path, S_IFCHR | mode, number),
   }
 }

@@ -1,6 +1,6 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { HARNESS_FOLDER } from '../host/jail-root.ts'
+import { devicesOf, HARNESS_FOLDER } from '../host/jail-root.ts'
 import { nodeEnvironment } from './node-flags.ts'
 
 /** /tmp of every jail: part of the function's memory. */
@@ -38,11 +38,6 @@ export interface NsjailConfig {
   passStatus: boolean
 }
 
-function nullDevice(root: string): string {
-  const own = join(root, 'dev/null')
-  return statSync(own).isCharacterDevice() ? own : '/dev/null'
-}
-
 const quote = (text: string) => JSON.stringify(text)
 
 function mount(fields: Record<string, string | boolean>): string {
@@ -69,7 +64,9 @@ export function nsjailConfig({ root, sockets, outsideId, argv, passStatus }: Nsj
     `gidmap { ${ids} }`,
     mount({ src: quote(root), dst: '"/"', ...readOnly }),
     // Read-only: what is written to a device still goes there, but nobody can set its times.
-    mount({ src: quote(nullDevice(root)), dst: '"/dev/null"', is_bind: true, rw: 'false' }),
+    ...devicesOf(root).map(({ source, path }) =>
+      mount({ src: quote(source), dst: quote(path), is_bind: true, rw: 'false' }),
+    ),
     ...(sockets ? [mount({ src: quote(sockets), dst: '"/run"', ...readOnly, noexec: true })] : []),
     mount({
       dst: '"/tmp"',
