@@ -118,6 +118,32 @@ describe('escapes', () => {
     await stage.recovers(fn)
   })
 
+  test('where its files lie on the machine, and how full that is', async () => {
+    const source = `const fs = require('fs'), net = require('net'), { Worker } = require('worker_threads')
+      const inThread = (flags) => new Promise((done) => new Worker("require('worker_threads').parentPort.postMessage(process.report.getReport())", { eval: true, execArgv: flags }).on('message', done).on('error', done))
+      let count = 0
+      exports.handler = async ({ echo }) => {
+        if (echo !== undefined) return { echo, count: ++count }
+        for (const fd of [1, 3]) new net.Socket({ fd })
+        const room = {}
+        for (const path of ['/', '/app', '/run', '/run/worker.sock', '/dev', '/dev/null', '/dev/urandom', '/var/task', '/tmp']) {
+          const { blocks, bfree, bavail, files, ffree } = fs.statfsSync(path)
+          room[path] = [blocks, bfree, bavail, files, ffree]
+        }
+        return { room, report: JSON.stringify(process.report.getReport()), thread: JSON.stringify(await inThread(['--no-permission'])) }
+      }`
+    const fn = attackFunction(source, { name: 'whereabouts' })
+    const { room, report, thread } = (await answers(fn, {})) as Record<string, string>
+    assert.match(report!, /worker\.sock/)
+    for (const text of [report!, thread!]) assert.doesNotMatch(text, /peerhost\/|slots/)
+    if (process.getuid!() === 0) {
+      const { '/tmp': temporary, ...others } = room as unknown as Record<string, number[]>
+      assert.ok(temporary![0]! > 0)
+      for (const [path, figures] of Object.entries(others)) assert.deepEqual(figures, [0, 0, 0, 0, 0], path)
+    } // otherwise they lie in plain folders, as the operator is told
+    await stage.recovers(fn)
+  })
+
   test('writing: everything but /tmp is read-only', async () => {
     const fn = fixture('escapes/writes', { name: 'writes' })
     const { done, codes } = await answers(fn, {})
