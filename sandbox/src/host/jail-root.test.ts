@@ -14,6 +14,9 @@ describe('the root of jails', () => {
     } finally {
       process.umask(umask)
     }
+    const device = statSync(join(folder, 'dev/null'))
+    if (device.isCharacterDevice()) assert.equal(device.mode & 0o777, 0o666) // anyone may write to it
+    rmSync(join(folder, 'dev'), { recursive: true })
     const modes = new Set<string>()
     for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
       const { mode } = statSync(join(entry.parentPath, entry.name))

@@ -74,13 +74,13 @@ function makeDevices(folder: string): void {
  */
 export function buildJailRoot(folder: string, node: string): void {
   for (const name of ['app', 'dev', 'run', 'tmp', 'var/task']) mkdirSync(join(folder, name), { recursive: true })
-  makeDevices(join(folder, 'dev'))
   copyFileSync(node, join(folder, 'node'))
   chmodSync(join(folder, 'node'), 0o755)
   for (const library of librariesOf(node)) copyInto('/', folder, library)
   for (const name of harnessFiles()) cpSync(join(HARNESS_FOLDER, name), join(folder, 'app', name))
   copyKoffi(join(folder, 'app/node_modules'))
   evenModes(folder)
+  makeDevices(join(folder, 'dev'))
 }
 
 /** Modes do not tell the worker's umask. */
