@@ -177,6 +177,7 @@ export const SAME: Record<string, string> = {
   'readdir order': `(() => { const p = folder(); for (const n of ['c', 'a', 'b', 'z9', 'm1']) fs.writeFileSync(p + '/' + n, ''); return [fs.readdirSync(p), fs.readdirSync(p, { withFileTypes: true }).map((e) => e.name), fs.readdirSync('/')] })()`,
   'opendir callbacks': `await (async () => { const d = await fsp.opendir('/'), got = [(await d.read()).name, (await promisify(d.read.bind(d))()).name, d.readSync().name]; await d.close(); return [got, await raised(() => d.readSync())] })()`,
   'null device': `(fs.writeFileSync('/dev/null', 'x'), [fs.readFileSync('/dev/null').length, fs.statSync('/dev/null').mode])`,
+  'random device': `(() => { const fd = fs.openSync('/dev/urandom'); try { return [fs.readSync(fd, Buffer.alloc(8)), fs.statSync('/dev/urandom').mode & 0o777] } finally { fs.closeSync(fd) } })()`,
   'rm of a folder': `(() => { const p = folder(); fs.writeFileSync(p + '/a', ''); fs.rmSync(p, { recursive: true }); return fs.existsSync(p) })()`,
   'opendir order': `await (async () => { const p = folder(); for (const n of ['c', 'a', 'b', 'z9', 'm1']) fs.writeFileSync(p + '/' + n, ''); const out = []; for await (const e of await fsp.opendir(p)) out.push(e.name); const d = fs.opendirSync(p); let e; while ((e = d.readSync())) out.push(e.name); d.closeSync(); return out })()`,
   glob: `(() => { const p = folder(); for (const n of ['c.x', 'a.x', 'b.x']) fs.writeFileSync(p + '/' + n, ''); return fs.globSync?.(p + '/*.x') })()`,

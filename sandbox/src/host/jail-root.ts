@@ -49,12 +49,12 @@ const DEVICES = [
   { name: 'urandom', number: 0x109, mode: 0o444 },
 ]
 
-/** Paths of the jails' devices in a jail root, and where they really are. */
-export function devicesOf(root: string): { source: string; path: string }[] {
+/** Paths of the jails' devices in a jail root, and where they really are; of a deterministic one the random bytes are none. */
+export function devicesOf(root: string, deterministic = false): { source: string; path: string }[] {
   return DEVICES.map(({ name }) => {
-    const own = join(root, 'dev', name)
-    const path = `/dev/${name}`
-    return { source: statSync(own).isCharacterDevice() ? own : path, path }
+    const shown = deterministic ? 'null' : name
+    const own = join(root, 'dev', shown)
+    return { source: statSync(own).isCharacterDevice() ? own : `/dev/${shown}`, path: `/dev/${name}` }
   })
 }
 

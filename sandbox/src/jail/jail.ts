@@ -176,7 +176,7 @@ export class Jail {
     const outsideId = this.#host.outsideId(this.slot)
     const sockets = this.socketFolder
     const [host, folder, cgroup] = [this.#host, this.#folder, this.#cgroup]
-    this.#process = spawnInJail({ host, folder, cgroup, argv, outsideId, sockets, passStatus: true })
+    this.#process = spawnInJail({ host, folder, cgroup, argv, outsideId, sockets, deterministic, passStatus: true })
     this.#process.on('error', (error) => this.#end(error.message))
     this.#process.on('exit', () => this.#end('the jail ended'))
     const [, out, errors, status] = this.#process.stdio

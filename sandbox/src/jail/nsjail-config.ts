@@ -34,6 +34,8 @@ export interface NsjailConfig {
   /** User and group outside; undefined: the caller's own. */
   outsideId?: number
   argv: string[]
+  /** For a deterministic function: what draws from the machine's randomness is not there. */
+  deterministic?: boolean
   /** fd 3 is the status pipe. */
   passStatus: boolean
 }
@@ -46,7 +48,7 @@ function mount(fields: Record<string, string | boolean>): string {
 }
 
 /** nsjail's configuration (textproto, nsjail's config.proto) of one jail. */
-export function nsjailConfig({ root, sockets, outsideId, argv, passStatus }: NsjailConfig): string {
+export function nsjailConfig({ root, sockets, outsideId, argv, deterministic, passStatus }: NsjailConfig): string {
   const ids = `inside_id: "${INSIDE_ID}"${outsideId === undefined ? '' : ` outside_id: "${outsideId}"`} count: 1`
   const readOnly = { is_bind: true, rw: 'false', nosuid: true, nodev: true }
   return [
@@ -64,7 +66,7 @@ export function nsjailConfig({ root, sockets, outsideId, argv, passStatus }: Nsj
     `gidmap { ${ids} }`,
     mount({ src: quote(root), dst: '"/"', ...readOnly }),
     // Read-only: what is written to a device still goes there, but nobody can set its times.
-    ...devicesOf(root).map(({ source, path }) =>
+    ...devicesOf(root, deterministic).map(({ source, path }) =>
       mount({ src: quote(source), dst: quote(path), is_bind: true, rw: 'false' }),
     ),
     ...(sockets ? [mount({ src: quote(sockets), dst: '"/run"', ...readOnly, noexec: true })] : []),
