@@ -54,9 +54,10 @@ function parseHead(bytes: Buffer): Omit<CanonicalResponse, 'body'> {
 
 const text = (value: unknown): string => (typeof value === 'string' ? value.slice(0, MAX_TEXT) : '')
 
-/** What a child says of an error; whatever is not as it should be becomes empty text. */
+/** What a child says of an error; whatever is not as it should be, or is too long, becomes empty text. */
 export function parseFailure(bytes: Buffer): FunctionFailure {
   let told: Record<string, unknown> = {}
+  if (bytes.length > MAX_OVERHEAD) return { errorType: 'Error', errorMessage: '', trace: [] } // half a second to parse
   try {
     told = (JSON.parse(bytes.toString('utf8')) as typeof told | null) ?? {}
   } catch {}

@@ -32,6 +32,8 @@ const CPU_PERIOD_MS = 100
 const CLEAN_UP_MS = 10
 const CLEAN_UP_ROUNDS = 500
 const MAX_START_LOG = 16 * 1024
+const FREE_START_LOG = 1024 * 1024
+const LOG_PAUSE_MS = 10 // per chunk beyond that: a load that floods its log is slowed down
 const MAX_PROCESSES = 64
 const BACKLOG = 4
 const SIGKILL = 9
@@ -180,7 +182,7 @@ export class Jail {
     this.#process.on('error', (error) => this.#end(error.message))
     this.#process.on('exit', () => this.#end('the jail ended'))
     const [, out, errors, status] = this.#process.stdio
-    for (const stream of [out, errors]) stream!.on('data', (bytes: Buffer) => this.#receiveStartLog(bytes))
+    for (const stream of [out, errors]) this.#readStartLog(stream as Socket)
     status!.on('data', (bytes: Buffer) => this.#receiveStatus(bytes.length))
     await this.#within(this.#nextStatus(), START_MS, 'the jail did not start')
     this.#zygote = this.#look(() => childrenOf(this.#process.pid!)[0]!)
@@ -190,8 +192,15 @@ export class Jail {
     this.#blank = this.#look(() => takePicture(this.#zygote))
   }
 
-  #receiveStartLog(bytes: Buffer): void {
-    if (this.#startLog.length < MAX_START_LOG) this.#startLog += bytes.toString('utf8')
+  #readStartLog(stream: Socket): void {
+    let received = 0
+    stream.on('data', (bytes: Buffer) => {
+      if (this.#startLog.length < MAX_START_LOG) this.#startLog += bytes.toString('utf8')
+      received += bytes.length
+      if (received < FREE_START_LOG) return
+      stream.pause()
+      setTimeout(() => stream.resume(), LOG_PAUSE_MS)
+    })
   }
 
   /** Each step of the zygote (blank, ready, execution over) is one byte that carries nothing else. */
