@@ -212,17 +212,20 @@ test('where the sandbox does not work, workers prove what is deterministic', asy
 
 const WATCHED = `service: watched
 provider: peerhost
+useDotenv: true
 plugins: [serverless-peerhost]
 functions:
   hello:
     handler: hello.handler
     memorySize: 128
+    environment: { WORD: '\${env:WORD}' }
     events: [httpApi: 'GET /hello']
 `
 
 test('serverless dev shows routes and requests, deploys what changes, and leaves no network behind', async (t) => {
   const service = createService({
     'serverless.yml': WATCHED,
+    '.env': 'WORD=first\n',
     'hello.js': 'exports.handler = async () => { console.log("was asked"); return "one" }',
   })
   t.after(() => service.remove())
@@ -272,8 +275,15 @@ test('serverless dev shows routes and requests, deploys what changes, and leaves
   await said(/memorySize is "1".*\(PH_CONFIG_INVALID\)/)
   assert.equal(await (await fetch(url!)).text(), 'two')
   const priced = WATCHED.replace('GET /hello', 'GET /greeting').replace('128', '128\n    price: 0.002')
+  writeFileSync(join(service.dir, 'hello.js'), 'exports.handler = async () => process.env.WORD')
+  await said(/Deployed hello \(version 3\)/)
+  edit(WATCHED)
+  assert.equal(await (await fetch(url!)).text(), 'first')
+  writeFileSync(join(service.dir, '.env'), 'WORD=second\n')
+  await said(/Deployed hello \(version 4\)/)
+  assert.equal(await (await fetch(url!)).text(), 'second')
   edit(priced)
-  await said(/Deployed hello \(version 3\)[\s\S]*GET - \S+\/greeting\s+hello, 0\.002 USDC/)
+  await said(/Deployed hello \(version 5\)[\s\S]*GET - \S+\/greeting\s+hello, 0\.002 USDC/)
   assert.equal((await fetch(`${base}/greeting`)).status, 402)
   edit(`${priced}  late:\n    handler: late.handler\n    memorySize: 128\n    events: [httpApi: 'GET /late']\n`)
   await said(/"late".*\(PH_CONFIG_HANDLER_NOT_FOUND\)/)

@@ -91,6 +91,18 @@ function noteForeignBundlers({ custom, plugins }: Loose, warnings: Warnings): vo
   if (keys.esbuild) warnings.add('custom.esbuild', 'PeerHost bundles by itself')
 }
 
+/** On AWS these files lie beside the code; patterns that only exclude lose nothing. */
+function noteIncludedFiles(packaging: unknown, functionName: string | undefined, warnings: Warnings): void {
+  if (!isLoose(packaging) || packaging.artifact) return
+  const patterns = [packaging.patterns, packaging.include].flat().filter((pattern) => typeof pattern === 'string')
+  if (patterns.some((pattern) => !pattern.startsWith('!')))
+    warnings.add(
+      'package.patterns',
+      'a bundle holds what its handler imports; files that are only read at run time are not in it',
+      functionName,
+    )
+}
+
 /** Notes every key of serverless.yml that has no effect: one line a kind. */
 export function noteIgnoredKeys(
   provider: Loose,
@@ -105,7 +117,9 @@ export function noteIgnoredKeys(
   for (const key of unused(provider.httpApi, SERVED_HTTP_API_KEYS)) warnings.add(`provider.httpApi.${key}`)
   for (const key of unused(provider.apiGateway, SERVED_API_GATEWAY_KEYS)) warnings.add(`provider.apiGateway.${key}`)
   noteForeignBundlers(topLevel, warnings)
+  noteIncludedFiles(topLevel.package, undefined, warnings)
   for (const [name, definition] of Object.entries(functions)) {
+    noteIncludedFiles(definition.package, name, warnings)
     for (const key of unused(definition, FUNCTION_KEYS)) warnings.add(`function key "${key}"`, REASONS[key], name)
   }
 }

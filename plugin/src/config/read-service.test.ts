@@ -306,3 +306,10 @@ test('configuration of a bundler that is not there is said to be ignored', () =>
   assert.equal(warnings({ custom, plugins: ['serverless-webpack', 'serverless-peerhost'] }), '')
   assert.equal(warnings({ custom, plugins: { modules: ['serverless-webpack'] } }), '')
 })
+
+test('files that a package would have included beside the code are said to be missing', () => {
+  const warnings = (patterns: string[]) => service({ f: { package: { patterns } } }).warnings.join('\n')
+  assert.match(warnings(['!**', 'templates/**']), /Ignored: package\.patterns \(f\): .*read at run time/)
+  assert.equal(warnings(['!node_modules/**']), '')
+  assert.match(service({}, { topLevel: { package: { include: ['a.txt'] } } }).warnings.join(), /package\.patterns: /)
+})

@@ -156,7 +156,7 @@ export class DevDeployer {
     if (versions(true).length > 0) log.success(`Deployed ${versions(true).join(', ')} in ${steps.total()}`)
     if (result.removed.length > 0) log.success(`Removed ${result.removed.join(', ')}`)
     if (!result.transaction)
-      log.success(`Nothing to deploy: ${versions(false).join(', ') || 'no function'} is up to date`)
+      log.success(`Nothing to deploy, up to date: ${versions(false).join(', ') || 'no function'}`)
     this.#showRoutes()
   }
 

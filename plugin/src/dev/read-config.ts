@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { isPeerHostError } from '@peerhost/protocol'
 import type { ServiceConfig } from '../config/types.ts'
 import type { PeerHostProvider } from '../provider.ts'
@@ -31,6 +32,18 @@ export async function sendConfig(provider: PeerHostProvider): Promise<void> {
   process.disconnect()
 }
 
+/** The environment that this process was given: what it has since read from .env files would hide edits of them. */
+function givenEnvironment(): NodeJS.ProcessEnv {
+  try {
+    const pairs = readFileSync('/proc/self/environ', 'utf8').split('\0').filter(Boolean)
+    return Object.fromEntries(
+      pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
+    )
+  } catch {
+    return process.env
+  }
+}
+
 /** What Serverless printed, without its heading and what it says of itself. */
 function problemIn(output: string): string {
   const lines = output
@@ -51,7 +64,7 @@ function problemIn(output: string): string {
 export function readConfig(serviceDir: string, signal: AbortSignal): Promise<ServiceConfig> {
   const child = fork(process.argv[1]!, process.argv.slice(2), {
     cwd: serviceDir,
-    env: { ...process.env, [MARK]: '1', SLS_NOTIFICATIONS_MODE: 'off' },
+    env: { ...givenEnvironment(), [MARK]: '1', SLS_NOTIFICATIONS_MODE: 'off' },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     timeout: PATIENCE,
     killSignal: 'SIGKILL',
