@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x9589c2df47f945d51a8e57e20a0448d18b26a3e3481617182256b5149df89909',
-  arm64: '0x7e6efcaa1c5b2e8f283cc1352c478bbbaeef741156c3a455c19b066ea375a65a',
+  x64: '0x4a446f88ed95d3cb76941acda98e7bbb4438fc011a8291510b9db12be11c978d',
+  arm64: '0x09a4269b480898169b7cdca514601fdca7c0d09490557bb80256217efdc434f5',
 }
 
 /** The runtime that a deploy registers functions for. */

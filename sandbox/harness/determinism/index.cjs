@@ -20,6 +20,7 @@ const machine = require('./machine.cjs')
 const memory = require('./memory.cjs')
 const messages = require('./messages.cjs')
 const realms = require('./realms.cjs')
+const sockets = require('./sockets.cjs')
 const stack = require('./stack.cjs')
 const timers = require('./timers.cjs')
 
@@ -63,6 +64,7 @@ function install({ memorySize = 1024, bundle = BUNDLE } = {}) {
   messages.install()
   asyncIds.install()
   realms.install()
+  sockets.install()
   stack.install({ bundle })
   syncBuiltinESMExports()
 }

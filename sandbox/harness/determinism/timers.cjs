@@ -334,4 +334,4 @@ function install() {
   replace(process, 'getActiveResourcesInfo', () => Array.from({ length: referenced }, () => 'Timeout'))
 }
 
-module.exports = { install, setImmediate, clearImmediate }
+module.exports = { install, setTimeout, clearTimeout, setImmediate, clearImmediate }

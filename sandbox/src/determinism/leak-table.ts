@@ -206,6 +206,17 @@ export const SAME: Record<string, string> = {
   'chunks of files': `await new Promise((done) => { const sizes = []; fs.createReadStream('/node').on('data', (b) => sizes.push(b.length)).on('end', () => done([sizes.length, sizes[0], sizes.at(-1)])) })`,
   'chunks of unix sockets': `await new Promise((done) => { const p = folder() + '/s', sizes = []; const s = net.createServer((c) => { c.on('data', (b) => sizes.push(b.length)).on('end', () => { s.close(); done([sizes.length]) }) }).listen(p, () => net.connect(p).end(Buffer.alloc(5e5))) })`,
   'http on a unix socket': `await new Promise((done) => { const p = folder() + '/s'; const s = http.createServer((q, r) => r.end('x')).listen(p, () => http.get({ socketPath: p, agent: false }, (r) => { r.resume().on('end', () => { s.close(); done([r.statusCode, r.rawHeaders]) }) })) })`,
+  'timeouts of sockets': `await (async () => {
+    const path = folder() + '/s', start = performance.now(), server = http.createServer((request, response) => setTimeout(() => response.end('late'), 250))
+    await new Promise((done) => server.listen(path, done))
+    const ask = (timeout) => new Promise((done) => { const request = http.get({ socketPath: path, agent: false, timeout }, (response) => response.resume().on('end', () => done(['answered', performance.now() - start]))); request.on('timeout', () => { done(['timed out', performance.now() - start]); request.destroy() }).on('error', () => {}) })
+    const results = [await ask(100), await ask(400)]
+    server.close()
+    const slow = new net.Socket(), got = []
+    slow.setTimeout(30, () => got.push(performance.now() - start)); got.push(slow.timeout)
+    await new Promise((done) => setTimeout(done, 50))
+    return [results, got, await raised(() => slow.setTimeout('x'))]
+  })()`,
   'http date of a response': `(() => { const r = new http.ServerResponse({ method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1 }); r.writeHead(200); return [r._header] })()`,
   'tls on a unix socket': `await raised(() => new Promise((done, fail) => { const p = folder() + '/s'; const s = tls.createServer({ key: keys.ec }).on('error', fail).listen(p, () => { s.close(); done('listens') }) }))`,
 
