@@ -299,6 +299,8 @@ test('serverless dev shows routes and requests, deploys what changes, and leaves
   assert.equal((await fetch(`${base}/late`)).status, 404)
 
   const { pids } = JSON.parse(readFileSync(join(service.dir, '.peerhost/network.json'), 'utf8'))
+  // under npx one Ctrl-C comes twice
+  child.kill('SIGINT')
   child.kill('SIGINT')
   assert.equal(await ended, 0, output)
   const left = new Set(processes().map(({ pid }) => pid))

@@ -25,11 +25,19 @@ export function devCommand(provider: PeerHostProvider): CommandPart {
   }
 }
 
-/** Ends with the first of Ctrl-C, TERM, HUP; a second one does not wait for anything. */
+/** Milliseconds. npx passes on a Ctrl-C that its child has from the terminal, too: two signals so close are one. */
+const SAME_KEYSTROKE = 1_000
+
+/** Ends with the first of Ctrl-C, TERM, HUP; a later one does not wait for anything. */
 function stopController(): AbortController {
   const controller = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.on(signal, () => (controller.signal.aborted ? process.exit(130) : controller.abort()))
+  let stopping: number | undefined
+  const stop = () => {
+    if (stopping !== undefined && performance.now() - stopping > SAME_KEYSTROKE) process.exit(130)
+    stopping ??= performance.now()
+    controller.abort()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
   return controller
 }
 
