@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x4a446f88ed95d3cb76941acda98e7bbb4438fc011a8291510b9db12be11c978d',
-  arm64: '0x09a4269b480898169b7cdca514601fdca7c0d09490557bb80256217efdc434f5',
+  x64: '0x41be24f6512e21b41b47a8e1fb1c574dee52642f9fa73c9687a401929026ca5f',
+  arm64: '0x70db8f66a3b580496c8fcff45099586d17dc6a3e86c817b56a0f6569af7addd5',
 }
 
 /** The runtime that a deploy registers functions for. */

@@ -29,6 +29,7 @@ const ORDERS = 0,
   CHANNEL = 3
 const AF_UNIX = 1,
   SOCK_STREAM = 1,
+  RLIMIT_CORE = 4,
   RLIMIT_NPROC = 6,
   SIGKILL = 9,
   ANY_PROCESS = -1
@@ -52,8 +53,9 @@ const statusByte = Buffer.alloc(1),
   orderByte = Buffer.alloc(1),
   pipeEnds = new Int32Array(2)
 const emptyInput = { read: [0], write: [] } // nobody holds the writing end: standard input is at its end
-const loadLimit = processLimit(1),
-  runLimit = processLimit(MAX_PROCESSES)
+const loadLimit = limit(1, MAX_PROCESSES),
+  runLimit = limit(MAX_PROCESSES, MAX_PROCESSES)
+const noCore = limit(1, 1)
 const zygoteFilter = compileFilter(zygoteRules),
   executionFilter = compileFilter(executionRules)
 const workerAddress = unixAddress('/run/worker.sock'),
@@ -66,11 +68,11 @@ function unixAddress(path) {
   return address
 }
 
-function processLimit(soft) {
-  const limit = Buffer.alloc(16)
-  limit.writeBigUInt64LE(BigInt(soft), 0)
-  limit.writeBigUInt64LE(BigInt(MAX_PROCESSES), 8)
-  return limit
+function limit(soft, hard) {
+  const limits = Buffer.alloc(16)
+  limits.writeBigUInt64LE(BigInt(soft), 0)
+  limits.writeBigUInt64LE(BigInt(hard), 8)
+  return limits
 }
 
 /** Natives report failure by a negative number; a step that failed must not go unnoticed. */
@@ -106,6 +108,14 @@ function refuseNestedTurns() {
   delete process._tickCallback
 }
 
+/**
+ * A limit of nothing holds for files: where the host has a program take core dumps, each crash would start that. One byte
+ * holds there, too (core(5)); it cannot be set where the host's own limit is nothing.
+ */
+function refuseCoreDumps() {
+  native.setrlimit(RLIMIT_CORE, noCore)
+}
+
 /** The engine's flags are those of the command line: with its checks off, WebAssembly reads outside its memory. */
 function refuseEngineFlags() {
   require('node:v8').setFlagsFromString = function setFlagsFromString() {
@@ -130,6 +140,7 @@ async function getReady() {
   await startThreadPool()
   refuseNestedTurns()
   refuseEngineFlags()
+  refuseCoreDumps()
   native.sealNatives()
   hideModules()
   must(native.setrlimit(RLIMIT_NPROC, runLimit))

@@ -136,6 +136,8 @@ describe('escapes', () => {
     const { room, report, thread } = (await answers(fn, {})) as Record<string, string>
     assert.match(report!, /worker\.sock/)
     for (const text of [report!, thread!]) assert.doesNotMatch(text, /peerhost\/|slots/)
+    const { core_file_size_blocks: core } = JSON.parse(report!).userLimits
+    assert.ok(core.hard <= 1, 'a crash starts nothing on the host')
     if (process.getuid!() === 0) {
       const { '/tmp': temporary, ...others } = room as unknown as Record<string, number[]>
       assert.ok(temporary![0]! > 0)

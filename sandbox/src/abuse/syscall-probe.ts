@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { createHost } from '../host/host.ts'
@@ -58,7 +58,7 @@ export async function probeSystemCalls(calls: SystemCall[]): Promise<Record<stri
   const host = createHost({ nsjail: findNsjail(), node: findNode(), cgroups: 'required', onLog() {} })
   const slot = host.takeSlot()
   const folder = join(host.runFolder.slots, String(slot))
-  mkdirSync(folder, { recursive: true, mode: 0o711 })
+  host.makeSlotFolder(slot)
   const cgroup = host.cgroups!.createSlot(host.runFolder.number, slot, { memory: JAIL_MEMORY, pids: 64 })
   const argv = ['/node', ...ENGINE_FLAGS, '-e', PROBE]
   const jail = spawnInJail({ host, folder, cgroup, argv, outsideId: host.outsideId(slot), passStatus: false })

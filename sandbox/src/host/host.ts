@@ -1,4 +1,6 @@
 import { once } from 'node:events'
+import { chownSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { PeerHostError } from '@peerhost/protocol'
 import { findCgroups } from '../cgroup/find-cgroups.ts'
 import type { Cgroups } from '../cgroup/types.ts'
@@ -27,6 +29,8 @@ export interface Host {
   /** A slot's number, free again after `release`. */
   takeSlot(): number
   releaseSlot(slot: number): void
+  /** Makes the folder of a slot. Only its jail's user and root may enter it: whoever connects to a jail's socket ends it. */
+  makeSlotFolder(slot: number): string
   /** Remembers what runs, until it is gone. Throws once the host is closed. */
   enter(resident: Resident): void
   /** User and group outside of a slot's jail; undefined without root: the caller's own. */
@@ -69,6 +73,8 @@ export function createHost({ nsjail, node, cgroups: wanted, onLog }: HostOptions
   const residents = new Set<Resident>()
   let closed = false
   const isRoot = process.getuid!() === 0
+  const outsideId = (slot: number) =>
+    isRoot ? FIRST_OUTSIDE_ID + runFolder.number * IDS_PER_FOLDER + (slot % IDS_PER_FOLDER) : undefined
 
   return {
     nsjail,
@@ -82,13 +88,19 @@ export function createHost({ nsjail, node, cgroups: wanted, onLog }: HostOptions
       return slot
     },
     releaseSlot: (slot) => void slots.delete(slot),
+    makeSlotFolder(slot) {
+      const folder = join(runFolder.slots, String(slot))
+      mkdirSync(folder, { mode: 0o700 })
+      const id = outsideId(slot)
+      if (id !== undefined) chownSync(folder, id, id)
+      return folder
+    },
     enter(resident) {
       if (closed) throw new PeerHostError('PH_SANDBOX_UNAVAILABLE', { detail: 'it is closed' })
       residents.add(resident)
       void resident.gone.then(() => residents.delete(resident))
     },
-    outsideId: (slot) =>
-      isRoot ? FIRST_OUTSIDE_ID + runFolder.number * IDS_PER_FOLDER + (slot % IDS_PER_FOLDER) : undefined,
+    outsideId,
     async close() {
       closed = true
       for (const resident of residents) resident.close()

@@ -115,7 +115,8 @@ export class Jail {
     this.slot = host.takeSlot()
     this.#folder = join(host.runFolder.slots, String(this.slot))
     try {
-      mkdirSync(join(this.#folder, 'run'), { recursive: true, mode: 0o711 })
+      host.makeSlotFolder(this.slot)
+      mkdirSync(this.socketFolder, { mode: 0o711 })
       host.enter(this)
       const limits = { memory: kind.memorySize * MEGABYTE, pids: MAX_PROCESSES }
       this.#cgroup = host.cgroups?.createSlot(host.runFolder.number, this.slot, limits)

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { mkdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CgroupSlot } from '../cgroup/types.ts'
@@ -29,7 +29,7 @@ export async function makeCodeCache(host: Host, source: Buffer): Promise<Buffer 
   const timer = setTimeout(close, COMPILE_MS)
   try {
     host.enter({ close, gone: gone.promise })
-    mkdirSync(folder, { recursive: true, mode: 0o711 })
+    host.makeSlotFolder(slot)
     cgroup = host.cgroups?.createSlot(host.runFolder.number, slot, { memory: COMPILER_MEMORY, pids: MAX_PROCESSES })
     const argv = ['/node', ...ENGINE_FLAGS, '/app/compile.cjs']
     compiler = spawnInJail({ host, folder, cgroup, argv, outsideId: host.outsideId(slot), passStatus: false })

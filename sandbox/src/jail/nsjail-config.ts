@@ -9,13 +9,17 @@ export const TMP_OPTIONS = 'size=67108864,nr_inodes=4096,mode=1777'
 const INSIDE_ID = 65534
 const ENVIRONMENT = ['PATH=/bin', 'HOME=/tmp', 'TZ=UTC', 'LANG=en_US.UTF-8', ...nodeEnvironment(process.arch)]
 
-// Memory is limited by control group; what native code may map is not (V8 reserves far more than it uses).
+// Memory is limited by control group; what native code may map is not (V8 reserves far more than it uses). The harness sets
+// the limit of core dumps, which nsjail can only say in megabytes.
 const LIMITS = `
 rlimit_as_type: INF
 rlimit_fsize: 128
 rlimit_nofile: 1024
-rlimit_stack: 16
-rlimit_core: 0
+rlimit_stack: 8
+rlimit_stack_type: VALUE
+rlimit_memlock: 64
+rlimit_memlock_type: VALUE
+rlimit_core_type: HARD
 rlimit_cpu_type: INF
 `
 
