@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { MAX_BODY } from '@peerhost/protocol'
-import { startTestNetwork, type TestNetwork } from '../testing/test-network.ts'
+import { startTestNetwork, type TestNetwork, until } from '../testing/test-network.ts'
 
 let network: TestNetwork
 before(async () => {
@@ -106,6 +106,28 @@ test('what is not HTTP is 400 with a code', async () => {
   assert.match(answer, /^HTTP\/1.1 400 /)
   assert.equal(codeOf(answer), 'PH_REQUEST_INVALID')
 })
+
+for (const [what, request] of [
+  ['what is not HTTP', 'rubbish\r\n\r\n'],
+  [
+    'a WebSocket at a place that has none',
+    'GET /x HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n',
+  ],
+] as const)
+  test(`the connection of ${what} ends, also where its client leaves it open`, async () => {
+    const { hostname, port } = new URL(network.gateway.url)
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+    let isReset = false
+    socket.on('error', () => {
+      isReset = true
+    })
+    socket.resume()
+    socket.write(request)
+    await until(() => {
+      if (!isReset) socket.write('x')
+      return isReset
+    }, 'the end of the connection')
+  })
 
 test('a request that comes too slowly is ended', async () => {
   const answer = await raw('GET / HTTP/1.1\r\nhost: x\r\n')

@@ -5,7 +5,7 @@ import { WebSocketServer } from 'ws'
 import { handleCall } from '../call/handle-call.ts'
 import type { Context } from '../context.ts'
 import { firstSegment, functionTarget, parseTarget } from './request-target.ts'
-import { sendError } from './send-json.ts'
+import { errorBody, sendError } from './send-json.ts'
 import { callerOf, sourceAddress } from './source-address.ts'
 
 type OwnRoutes = (req: IncomingMessage, res: ServerResponse) => void
@@ -19,11 +19,22 @@ function clientError(error: NodeJS.ErrnoException, socket: Duplex): void {
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? new PeerHostError('PH_REQUEST_TIMEOUT', {})
         : new PeerHostError('PH_REQUEST_INVALID', { detail: 'it is not HTTP/1.1' })
-  const body = JSON.stringify(answer)
+  refuse(socket, answer)
+}
+
+/** Milliseconds that the other side has to take an answer after which the connection ends. */
+const LINGER_MS = 1_000
+
+/** Answers on a socket that Node has handed over, and ends it: also where the other side leaves it open. */
+function refuse(socket: Duplex, error: PeerHostError): void {
+  const body = JSON.stringify(errorBody(error))
   socket.end(
-    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\ncontent-type: application/json\r\n` +
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\ncontent-type: application/json\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   )
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(timer))
+  socket.resume()
 }
 
 export interface GatewayServer {
@@ -70,12 +81,12 @@ export function createHttpServer(context: Context, ownRoutes: OwnRoutes): Gatewa
   const workers = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME, perMessageDeflate: false })
   server.on('upgrade', (req, socket, head) => {
     socket.on('error', () => socket.destroy())
-    if (parseTarget(req.url ?? '/').rawPath !== '/ws')
-      return void socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+    const { rawPath } = parseTarget(req.url ?? '/')
+    if (rawPath !== '/ws')
+      return refuse(socket, new PeerHostError('PH_REQUEST_NO_ROUTE', { path: rawPath.slice(0, 200) }))
     const { pool, isTrustedProxy } = context
     const source = callerOf(sourceAddress(req, isTrustedProxy))
-    if (!pool.mayIntroduce(source))
-      return void socket.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+    if (!pool.mayIntroduce(source)) return refuse(socket, new PeerHostError('PH_GATEWAY_BUSY', {}))
     workers.handleUpgrade(req, socket, head, (webSocket) => void pool.admit(webSocket, socket, source))
   })
   context.metrics.gauge('requests_in_flight', 'Calls of functions under way', () => inFlight.count)

@@ -1,3 +1,4 @@
+import { Outage } from '@peerhost/chain'
 import {
   type Hex,
   isPeerHostError,
@@ -53,6 +54,8 @@ export interface SettleResponse {
 const RECONCILE_MS = 10_000
 /** Milliseconds until a payment whose end failed is looked at again for the first time. */
 const SOON_MS = 1_000
+/** Milliseconds that the end waits for payments that are being finished. */
+const STOP_MS = 5_000
 /** Open payments that are looked after at once. */
 const AT_ONCE = 16
 /** Milliseconds past its end for which a payment is kept: a block's time may be behind this clock. */
@@ -74,9 +77,15 @@ export class Payments {
   #timer: NodeJS.Timeout | undefined
   #reconciling: Promise<void> | undefined
   #stopped = false
+  readonly #outage: Outage
 
   constructor(context: PaymentsContext) {
     this.#context = context
+    const { log } = context
+    this.#outage = new Outage({
+      onFailure: ({ code, message }, count) => log('warning', 'payments are still open', { code, message, count }),
+      onOver: (count) => log('info', 'no payment is open any more', { failures: count }),
+    })
   }
 
   offer(served: ServedFunction): Offer {
@@ -203,7 +212,11 @@ export class Payments {
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
-    await this.#reconciling
+    // What the chain does not answer in time is finished at the next start.
+    const deadline = Promise.withResolvers<void>()
+    const timer = setTimeout(deadline.resolve, STOP_MS)
+    await Promise.race([this.#reconciling, deadline.promise])
+    clearTimeout(timer)
   }
 
   #checkTerms(offer: Offer, accepted: Record<string, unknown>, { to, value }: Authorization): void {
@@ -288,7 +301,8 @@ export class Payments {
 
   async #finishOpen(): Promise<void> {
     if (this.#stopped) return
-    const { store, log } = this.#context
+    const { store } = this.#context
+    let failures = 0
     const open = store.openPayments()
     const next = async (): Promise<void> => {
       for (let ref = open.shift(); ref !== undefined && !this.#stopped; ref = open.shift()) {
@@ -298,12 +312,13 @@ export class Payments {
           if (record.state === 'reserved') await store.release(ref)
           else if (record.state === 'settling') await this.#finish(record)
         } catch (error) {
-          const { code, message } = toPeerHostError(error)
-          log('warning', 'payment still open', { ref, code, message })
+          failures++
+          this.#outage.failed(toPeerHostError(error))
         }
       }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, next))
+    if (failures === 0) this.#outage.worked()
   }
 
   /** A transaction may be out: the chain says, or sending it again decides. */
