@@ -23,6 +23,8 @@ export interface GatewayLimits {
   provesPerMinute: number
   /** Free calls that one source address may make in a minute; 0 for no limit. */
   freeCallsPerMinute: number
+  /** Payments that are not valid which one source may send in a minute; 0 for no limit. */
+  badPaymentsPerMinute: number
   /** Bytes of logs that are kept of one function. */
   logBytes: number
 }
@@ -81,6 +83,7 @@ const LIMITS: GatewayLimits = {
   uploadBytesPerHour: 512 * 1024 * 1024,
   provesPerMinute: 10,
   freeCallsPerMinute: 0,
+  badPaymentsPerMinute: 600,
   logBytes: 1024 * 1024,
 }
 

@@ -42,6 +42,8 @@ export interface Context {
   inFlight: InFlight
   /** Free calls by source address. */
   freeCalls: Quota
+  /** Payments that were not valid, by caller: each one may have cost questions to the chain's node. */
+  badPayments: Quota
   isTrustedProxy: (address: string) => boolean
   log: Log
 }

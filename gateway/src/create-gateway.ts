@@ -150,6 +150,7 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
       outgoing,
       inFlight,
       freeCalls: new Quota(config.limits.freeCallsPerMinute || Number.POSITIVE_INFINITY, 60_000),
+      badPayments: new Quota(config.limits.badPaymentsPerMinute || Number.POSITIVE_INFINITY, 60_000),
       isTrustedProxy: trustedProxies(config.trustedProxies),
       log,
     }

@@ -129,7 +129,13 @@ async function payAndAnswer(
   try {
     payment = typeof header === 'string' ? readPayment(header) : undefined
     const again = req.headers['peerhost-retry'] !== undefined
-    const performed = await performPaid(context, call, payment, again)
+    const performed = await performPaid(
+      context,
+      call,
+      payment,
+      again,
+      callerOf(sourceAddress(req, context.isTrustedProxy)),
+    )
     await deliverCall(context, performed, resolved, req, res)
   } catch (cause) {
     const error = toPeerHostError(cause)

@@ -1,4 +1,4 @@
-import { fromHex, type Hex, keccak256, PeerHostError } from '@peerhost/protocol'
+import { fromHex, type Hex, isPeerHostError, keccak256, PeerHostError } from '@peerhost/protocol'
 import type { Context } from '../context.ts'
 import type { ExactPayment } from '../pay/authorization.ts'
 import type { PaidCall } from '../pay/payments.ts'
@@ -45,17 +45,23 @@ const bindingOf = ({ served, inputHash }: Call): Hex =>
 
 /**
  * Executes a call that costs something: reserves the payment, has the call executed, takes the money if the function
- * succeeded. `again`: the caller asks for an answer that he paid for earlier. Throws PH_PAY_* and what `dispatch` throws.
+ * succeeded. `again`: the caller asks for an answer that he paid for earlier. `caller`: who sends bad payments at most so
+ * often. Throws PH_PAY_*, PH_GATEWAY_RATE_LIMITED and what `dispatch` throws.
  */
 export async function performPaid(
   context: Context,
   call: Call,
   payment: ExactPayment | undefined,
   again: boolean,
+  caller: string,
 ): Promise<PerformedCall> {
-  const { payments, metrics } = context
+  const { payments, metrics, badPayments } = context
   if (!payment) throw new PeerHostError('PH_PAY_REQUIRED', {})
-  const opened = await payments.open(payment, call.served, bindingOf(call), again)
+  badPayments.check(caller)
+  const opened = await payments.open(payment, call.served, bindingOf(call), again).catch((error) => {
+    if (isPeerHostError(error, 'PH_PAY_INVALID')) badPayments.take(caller)
+    throw error
+  })
   if ('call' in opened) return { call: opened.call, paid: opened }
   const completed = await dispatch(context, { ...call, payer: opened.authorization.from }).catch(async (error) => {
     await payments.release(opened)

@@ -16,14 +16,19 @@ export class Quota {
 
   /** Counts `amount` for a caller; throws PH_GATEWAY_RATE_LIMITED where that is above the limit. */
   take(caller: string, amount = 1): void {
+    this.check(caller, amount)
+    if (this.#used.size >= this.#maxCallers) this.#used = new Map()
+    this.#used.set(caller, (this.#used.get(caller) ?? 0) + amount)
+  }
+
+  /** Throws what `take` would, and counts nothing. */
+  check(caller: string, amount = 1): void {
     const now = Date.now()
-    if (now >= this.#windowEnds || this.#used.size >= this.#maxCallers) {
+    if (now >= this.#windowEnds) {
       this.#used = new Map()
       this.#windowEnds = now + this.#windowMs
     }
-    const used = (this.#used.get(caller) ?? 0) + amount
-    if (used > this.#limit)
+    if ((this.#used.get(caller) ?? 0) + amount > this.#limit)
       throw new PeerHostError('PH_GATEWAY_RATE_LIMITED', { seconds: Math.ceil((this.#windowEnds - now) / 1000) })
-    this.#used.set(caller, used)
   }
 }

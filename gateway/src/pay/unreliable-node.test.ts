@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, test } from 'node:test'
 import { createSender } from '@peerhost/chain'
+import { Wallet } from 'ethers'
 import { type RpcProxy, startRpcProxy } from '../testing/rpc-proxy.ts'
 import { startTestNetwork, type TestNetwork, until } from '../testing/test-network.ts'
 import { offerOf, signPayment } from '../testing/x402.ts'
@@ -105,4 +106,22 @@ test('a node that is gone when a transaction failed', async () => {
   await isPaidOnce(header, () => {
     node.intercept = undefined
   })
+})
+
+test('who sends payments that are not valid asks the node only so often', async () => {
+  network.config.limits = { badPaymentsPerMinute: 3 }
+  await network.restart()
+  const offer = await offerOf(url)
+  let asked = 0
+  node.intercept = (method) => {
+    if (method === 'eth_getCode') asked++
+    return undefined
+  }
+  const statuses: number[] = []
+  for (let i = 0; i < 6; i++) {
+    const from = Wallet.createRandom().address
+    statuses.push((await pay((await signPayment(offer, network.payer.privateKey, { from })).header)).status)
+  }
+  assert.deepEqual(statuses, [402, 402, 402, 429, 429, 429])
+  assert.equal(asked, 3)
 })

@@ -99,12 +99,13 @@ async function callTool(context: Context, req: Request, res: Response, params: R
   const meta = (params._meta ?? {}) as Record<string, unknown>
   try {
     if (route) await context.schemas.check(route, contentType, call.body)
-    if (call.maxPrice === 0n) context.freeCalls.take(callerOf(sourceAddress(req, context.isTrustedProxy)))
+    const caller = callerOf(sourceAddress(req, context.isTrustedProxy))
+    if (call.maxPrice === 0n) context.freeCalls.take(caller)
     const given = meta['x402/payment']
     const payment = given === undefined ? undefined : readPaymentObject(given)
     const { call: done, paid } =
       call.maxPrice > 0n
-        ? await performPaid(context, call, payment, meta['peerhost/retry'] === true)
+        ? await performPaid(context, call, payment, meta['peerhost/retry'] === true, caller)
         : await performFree(context, call)
     const response = done.result.kind === 'http' ? done.result.response : undefined
     const type = response?.headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? ''
