@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x41be24f6512e21b41b47a8e1fb1c574dee52642f9fa73c9687a401929026ca5f',
-  arm64: '0x70db8f66a3b580496c8fcff45099586d17dc6a3e86c817b56a0f6569af7addd5',
+  x64: '0x6ef87e69e30e9b26919762b147ddfc967d59fe0521a601ef78ff95d9cad11c66',
+  arm64: '0xc9561f39acc55726732be5bb55f8ddca5c54ef79e5e916bd20c4f63ffa7d685a',
 }
 
 /** The runtime that a deploy registers functions for. */

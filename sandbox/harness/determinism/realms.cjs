@@ -1,11 +1,12 @@
 'use strict'
 // Other realms, threads, processes and engines have clocks and randomness of their own: refused, by name.
 
+const { getCallSites } = require('node:util')
 const { standIn } = require('./clock.cjs')
 const { replace, refuse, NotDeterministicError } = require('./replace.cjs')
 
 const REFUSED = {
-  vm: ['createContext', 'runInContext', 'runInNewContext', 'measureMemory'],
+  vm: ['createContext', 'measureMemory'],
   worker_threads: ['Worker'],
   child_process: ['exec', 'execFile', 'execFileSync', 'execSync', 'fork', 'spawn', 'spawnSync'],
   cluster: ['fork'],
@@ -13,6 +14,8 @@ const REFUSED = {
   sqlite: ['DatabaseSync'],
   http2: ['createServer', 'createSecureServer', 'performServerHandshake'],
 }
+
+const RUN = ['runInContext', 'runInNewContext']
 
 /** Loaded ahead of time, and without the warning that some of them are experimental: nobody has used them yet. */
 function load() {
@@ -26,8 +29,18 @@ function load() {
 
 const modules = load()
 
-// Node itself makes a realm at the first release of a lock on a web stream, by the function that is refused below.
-new ReadableStream().getReader().releaseLock()
+/**
+ * Refused to a bundle, not to Node: it makes realms of its own where a lock on a web stream is released, or `node:repl` is
+ * loaded, by the same functions.
+ */
+function refuseToBundles(object, name, what) {
+  const real = object[name]
+  replace(object, name, function (...args) {
+    const caller = getCallSites(2)[1] // the first is this function
+    if (!caller?.scriptName.startsWith('node:')) throw new NotDeterministicError(what)
+    return Reflect.apply(real, this, args)
+  })
+}
 
 /** V8's compiled code holds its flags, the processor's features and a hash. */
 function refuseCompiledCode(vm) {
@@ -54,7 +67,8 @@ function install() {
     for (const name of REFUSED[id]) refuse(modules[id], name, `${id}.${name}`)
   }
   const script = modules.vm.Script.prototype
-  for (const name of ['runInContext', 'runInNewContext']) refuse(script, name, `vm.Script.${name}`)
+  for (const name of RUN) refuseToBundles(script, name, `vm.Script.${name}`)
+  for (const name of RUN) refuseToBundles(modules.vm, name, `vm.${name}`)
   refuseCompiledCode(modules.vm)
   refuse(URL, 'createObjectURL', 'URL.createObjectURL')
 }

@@ -29,9 +29,12 @@ let referenced = 0
 let inARow = 0
 let numbers = 0
 
-// The real handle that looks at the loop next, and what the last look saw. -1: nothing that a second look could confirm.
+// The real handle that looks at the loop next, what the last look saw, and how many in a row have seen the same and nothing
+// under way. One is not enough: what a closed handle or an immediate of Node's own has started since shows at the next.
+const QUIET_LOOKS = 2
 let watcher = null
 let seenEvents = -1
+let quietLooks = 0
 
 function watch(pause) {
   const byTimer = pause || referenced === 0 // an unreferenced immediate would not run while the loop blocks
@@ -42,19 +45,20 @@ function watch(pause) {
 function look() {
   watcher = null
   if (firstImmediate === null && queue.size() === 0) {
-    seenEvents = -1
+    quietLooks = 0
     return
   }
   if (loop.activeRequests() > 0) {
-    seenEvents = -1
+    quietLooks = 0
     return watch(true)
   }
   const events = loop.handledEvents()
-  if (events !== seenEvents || loop.hasImmediates()) {
-    seenEvents = events
-    return watch(false)
-  }
+  const quiet = events === seenEvents && !loop.hasImmediates()
+  seenEvents = events
+  quietLooks = quiet ? quietLooks + 1 : 0
   watch(false) // before the callback, which may throw
+  if (quietLooks < QUIET_LOOKS) return
+  quietLooks = 0
   fireNext()
 }
 

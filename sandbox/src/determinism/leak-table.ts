@@ -206,6 +206,14 @@ export const SAME: Record<string, string> = {
   'chunks of files': `await new Promise((done) => { const sizes = []; fs.createReadStream('/node').on('data', (b) => sizes.push(b.length)).on('end', () => done([sizes.length, sizes[0], sizes.at(-1)])) })`,
   'chunks of unix sockets': `await new Promise((done) => { const p = folder() + '/s', sizes = []; const s = net.createServer((c) => { c.on('data', (b) => sizes.push(b.length)).on('end', () => { s.close(); done([sizes.length]) }) }).listen(p, () => net.connect(p).end(Buffer.alloc(5e5))) })`,
   'http on a unix socket': `await new Promise((done) => { const p = folder() + '/s'; const s = http.createServer((q, r) => r.end('x')).listen(p, () => http.get({ socketPath: p, agent: false }, (r) => { r.resume().on('end', () => { s.close(); done([r.statusCode, r.rawHeaders]) }) })) })`,
+  'the clock while sockets talk': `await (async () => {
+    const path = folder() + '/s', start = performance.now(), server = http.createServer((request, response) => response.end('x'))
+    await new Promise((done) => server.listen(path, done))
+    const agent = new http.Agent({ keepAlive: true, timeout: 5 })
+    for (let i = 0; i < 20; i++) await new Promise((done) => http.get({ socketPath: path, agent: i % 2 === 0 && agent, timeout: 3 }, (response) => response.resume().on('end', done)).on('error', done))
+    server.close(); server.closeAllConnections(); agent.destroy()
+    return [performance.now() - start]
+  })()`,
   'timeouts of sockets': `await (async () => {
     const path = folder() + '/s', start = performance.now(), server = http.createServer((request, response) => setTimeout(() => response.end('late'), 250))
     await new Promise((done) => server.listen(path, done))
@@ -233,6 +241,13 @@ export const SAME: Record<string, string> = {
   'promise hooks': `await (async () => { const seen = []; const stop = v8.promiseHooks.onInit((promise, parent) => seen.push(parent !== undefined)); await Promise.resolve(); await promisify(fs.stat)('/'); stop(); return seen })()`,
   'async local storage': `await new async_hooks.AsyncLocalStorage().run(1, async () => (await promisify(setImmediate)(), 'ran'))`,
   'unsettled immediates': `await order({ blob: () => new Blob(['x'.repeat(3e5)]).text(), response: () => new Response(new Blob(['x'.repeat(2e5)])).bytes(), timer: (end) => setTimeout(end, 1), immediates: (end) => { let n = 20; const next = () => (n-- ? setImmediate(next) : end()); next() } })`,
+  'modules loaded': `process.moduleLoadList`,
+  'all of process': `Object.keys(process).filter((key) => key !== 'stdin').map((key) => [key, inspect(process[key], { depth: 4, showHidden: true, maxArrayLength: null })])`,
+  'all modules': `module_.builtinModules.filter((id) => !/^(_|wasi|sys|punycode|inspector|test|sqlite|process)/.test(id)).map((id) => [id, inspect(require('node:' + id.replace(/^node:/, '')), { depth: 2, showHidden: true })])`,
+  'file as a blob': `await (await fs.openAsBlob(file('abc'))).text()`,
+  'nested spawns of promises': `await (async () => { const log = []; await Promise.all([1, 2, 3].map(async (n) => { for (let i = 0; i < 5; i++) { await promisify(crypto.pbkdf2)('a', 'b', n * 300, 8, 'sha1'); log.push(n); await fsp.stat('/'); log.push(-n) } })); return log })()`,
+  'hidden properties of errors': `await fsp.readFile('/none').catch((error) => inspect(error, { showHidden: true }))`,
+  'lock of a web stream': `(new ReadableStream().getReader().releaseLock(), 'released')`,
   powers: `[11.904 ** 1.927, Math.pow(6.936, 1.884)]`,
   'wasm relaxed simd': `new WebAssembly.Instance(new WebAssembly.Module(Buffer.from('0061736d010000000108016003' + '7d7d7d017d' + '03020100' + '0705010166' + '0000' + '0a16011400' + '2000fd13' + '2001fd13' + '2002fd13' + 'fd8502' + 'fd1f00' + '0b', 'hex'))).exports.f(1 + 2 ** -12, 1 + 2 ** -12, -1)`,
   zlib: `[hex(zlib.gzipSync('x'.repeat(5000))), hex(zlib.deflateSync(Buffer.from(Array.from({ length: 9000 }, (_, i) => (i * i) & 255)), { level: 9 })).length, hex(zlib.brotliCompressSync('x'.repeat(500))), zlib.zstdCompressSync ? hex(zlib.zstdCompressSync('x'.repeat(500))) : 'none', zlib.crc32('x')]`,
@@ -282,6 +297,7 @@ export const REFUSED: Record<string, string> = {
   'cached data at compile': `vm.compileFunction('1', [], { produceCachedData: true })`,
   'script produceCachedData': `new vm.Script('1', { produceCachedData: true })`,
   vm: `vm.runInNewContext('1')`,
+  'vm script': `new vm.Script('1').runInNewContext()`,
   worker: `new worker_threads.Worker('', { eval: true })`,
   child: `require('child_process').spawnSync('x')`,
   waitAsync: `Atomics.waitAsync(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)`,
