@@ -60,6 +60,8 @@ export interface CompleteConfig {
   anchorCount: number
   /** Milliseconds on top of a function's timeout until another worker is tried. */
   dispatchMarginMs: number
+  /** Gwei per gas that no transaction exceeds, however long it is stuck. */
+  maxFeeGwei: number
   limits: GatewayLimits
   log: Log
 }
@@ -117,6 +119,7 @@ const SCHEMA = {
     anchorIntervalMs: positive,
     anchorCount: { type: 'integer', minimum: 1, maximum: 10_000 },
     dispatchMarginMs: positive,
+    maxFeeGwei: positive,
     limits: {
       type: 'object',
       additionalProperties: false,
@@ -139,6 +142,7 @@ export function completeConfig(options: GatewayConfig): CompleteConfig {
     anchorIntervalMs: isLocal ? 5_000 : 60_000,
     anchorCount: 10_000,
     dispatchMarginMs: 5_000,
+    maxFeeGwei: 2_000,
     ...given,
     limits: { ...LIMITS, ...options.limits },
     log: toLog(options.log),

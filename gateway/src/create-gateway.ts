@@ -105,7 +105,12 @@ export async function createGateway(options: GatewayConfig): Promise<Gateway> {
       },
     })
     undo.push(() => registry.stop())
-    const sender = createSender({ provider: chain.provider, privateKey: config.privateKey, isOwnKey: true })
+    const sender = createSender({
+      provider: chain.provider,
+      privateKey: config.privateKey,
+      maxFeePerGas: BigInt(config.maxFeeGwei) * 1_000_000_000n,
+      isOwnKey: true,
+    })
     const token = await createToken({ provider: chain.provider, sender, network: config.network })
     const accountImplementation = await readAccounts(chain.provider, config.contracts.PaymentVault, gateway)
     await registry.start()
