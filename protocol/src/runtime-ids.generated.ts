@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x6ef87e69e30e9b26919762b147ddfc967d59fe0521a601ef78ff95d9cad11c66',
-  arm64: '0xc9561f39acc55726732be5bb55f8ddca5c54ef79e5e916bd20c4f63ffa7d685a',
+  x64: '0x53cb88642a656960ea66f0d386f2ce90aa435d99a192da699e6aebdc33e7195e',
+  arm64: '0x10e3ba5a5e04436303b18de86cf6ca8438f1d4b966faa98faf3bed01ce727ddb',
 }
 
 /** The runtime that a deploy registers functions for. */

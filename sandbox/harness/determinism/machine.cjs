@@ -104,6 +104,11 @@ function installSystem(memoryBytes) {
   replace(os, 'freemem', () => memoryBytes)
   replace(os, 'cpus', () => [cpu()])
   replace(os, 'availableParallelism', () => 1)
+  let priority = 0 // the worker's own niceness stays its own
+  replace(os, 'getPriority', () => priority)
+  replace(os, 'setPriority', (pid, value = pid) => {
+    priority = value
+  })
   replace(os, 'networkInterfaces', () => ({}))
   replaceGetter(Navigator.prototype, 'hardwareConcurrency', () => 1)
 }

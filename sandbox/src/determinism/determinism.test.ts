@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
+import { getPriority, setPriority } from 'node:os'
 import { describe, it } from 'node:test'
 import { runDeterministic, runTwice } from './run-twice.ts'
 
@@ -211,6 +212,19 @@ describe('fixed figures', () => {
         process.resourceUsage(), process.constrainedMemory(), process.availableMemory(), v8.getHeapStatistics(),
         v8.getHeapSpaceStatistics(), navigator.hardwareConcurrency, performance.eventLoopUtilization(), process.getActiveResourcesInfo(),
         (1234.5).toLocaleString(), new Date().toLocaleString(), ['b', 'a', 'ä'].sort(Intl.Collator().compare)]`)
+  })
+
+  it('does not show that its worker gives way to others', async () => {
+    const { pid } = process
+    const before = getPriority(pid)
+    setPriority(pid, 5) // what a process starts inherits it
+    try {
+      assert.equal(await runDeterministic(`return require('os').getPriority()`), 0)
+    } finally {
+      try {
+        setPriority(pid, before)
+      } catch {} // only root may go back
+    }
   })
 
   it('hides the times of files and the names of temporary folders', async () => {

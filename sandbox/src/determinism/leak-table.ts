@@ -108,7 +108,7 @@ export const SAME: Record<string, string> = {
   'process keys': `[Object.keys(process), Object.keys(globalThis), Object.getOwnPropertyNames(globalThis)]`,
   'process.stdin': `[process.stdin.fd, process.stdin.readable, process.stdin.isTTY]`,
   listeners: `[process.eventNames().map(String), process.listenerCount('SIGTERM'), process.listenerCount('exit')]`,
-  priority: `[os.getPriority(), process.permission?.has('fs.write'), process.permission?.has('worker'), process.permission?.has('addon'), process.permission?.has('child')]`,
+  priority: `[os.getPriority(), (os.setPriority(0, 5), os.getPriority()), (os.setPriority(0), os.getPriority()), process.permission?.has('fs.write'), process.permission?.has('worker'), process.permission?.has('addon'), process.permission?.has('child')]`,
   os: `[os.hostname(), os.loadavg(), os.freemem(), os.totalmem(), os.uptime(), os.cpus(), os.networkInterfaces(), os.release(), os.version(), os.machine(), os.arch(), os.platform(), os.type(), os.endianness(), os.tmpdir(), os.availableParallelism(), os.EOL, os.devNull]`,
   'os.userInfo': `await raised(() => os.userInfo())`,
   v8: `[v8.getHeapStatistics(), v8.getHeapSpaceStatistics(), v8.getHeapCodeStatistics(), v8.cachedDataVersionTag()]`,
