@@ -1,4 +1,6 @@
 import { once } from 'node:events'
+import { closeSync, fdatasync, openSync } from 'node:fs'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { PeerHostError } from '@peerhost/protocol'
 
@@ -6,108 +8,131 @@ export type SqlValue = string | number | Uint8Array | null
 /** Statements with their values, all or none of them. */
 export type Write = readonly (readonly [sql: string, ...values: SqlValue[]])[]
 
-/** What goes to the thread; no writes: the end. */
-export interface Commit {
-  writes: readonly Write[]
-}
-/** What comes back: rows that each write's first statement changed, or why it failed. */
-export interface Committed {
-  results: (number | string)[]
-}
-
+/** Written, and not known to be on the disk. */
 interface Waiting {
-  write: Write
-  resolve: (changes: number) => void
+  resolve: () => void
   reject: (error: PeerHostError) => void
 }
 
 const LAZY_MS = 500
-const MAX_LAZY = 500
+const MAX_LAZY = 100
 
 const failed = (detail: string) => new PeerHostError('PH_GATEWAY_STORE_FAILED', { detail })
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 /**
- * Writes to a SQLite file in a thread of its own: with `synchronous=FULL` each commit waits for the disk, and nothing
- * else should. What comes while one commit is under way shares the next.
+ * Writes to a SQLite database in WAL mode. A commit appends to its log, which takes microseconds; what takes long is to have
+ * the disk keep it. That is done in libuv's pool, and once for all that was written before: so `write` means what
+ * `synchronous=FULL` means, and nobody else waits for it.
  */
 export class GroupCommit {
-  readonly #thread: Worker
+  readonly #database: DatabaseSync
+  readonly #log: number
+  readonly #checkpoints: Worker
+  readonly #statements = new Map<string, StatementSync>()
   #waiting: Waiting[] = []
   #underWay: Waiting[] = []
   /** What needs no commit of its own. */
-  #lazy: Waiting[] = []
+  #lazy: Write[] = []
   #lazyTimer: NodeJS.Timeout | undefined
   #broken: string | undefined
-  #closing = false
   readonly #onBroken: (error: PeerHostError) => void
 
-  /** @param onBroken told once, where the thread ends on its own: nothing can be written any more */
-  constructor(file: string, onBroken: (error: PeerHostError) => void = () => {}) {
+  /**
+   * @param database in WAL mode, its schema made; closed by the caller, after this
+   * @param onBroken told once, where the disk fails: nothing can be promised any more
+   */
+  constructor(database: DatabaseSync, file: string, onBroken: (error: PeerHostError) => void = () => {}) {
+    this.#database = database
     this.#onBroken = onBroken
-    const program = import.meta.url.endsWith('.ts') ? './commit-thread.ts' : './commit-thread.js'
-    this.#thread = new Worker(new URL(program, import.meta.url), { workerData: file })
-    this.#thread.on('message', ({ results }: Committed) => this.#committed(results))
-    this.#thread.on('error', (error) => this.#break(error.message))
-    this.#thread.on('exit', () => this.#break('it is closed'))
+    // The same safety as FULL but for the wait at each commit, which is #sync's; and no checkpoint in a request's way.
+    database.exec('PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0')
+    this.#log = openSync(`${file}-wal`, 'r+')
+    const program = import.meta.url.endsWith('.ts') ? './checkpoint-thread.ts' : './checkpoint-thread.js'
+    this.#checkpoints = new Worker(new URL(program, import.meta.url), { workerData: file })
+    this.#checkpoints.on('error', (error) => this.#break(error.message))
   }
 
   /** Resolves, once it is on the disk, with the rows that the first statement changed. */
-  write(write: Write): Promise<number> {
-    return new Promise((resolve, reject) => {
-      if (this.#broken) return reject(failed(this.#broken))
-      this.#waiting.push({ write, resolve, reject })
-      this.#commit()
+  async write(write: Write): Promise<number> {
+    const changes = this.#run([write])
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ resolve, reject })
+      this.#sync()
     })
+    return changes
   }
 
-  /** The same, in no hurry: with the next commit, or half a second later. Nobody is told. */
+  /** The same, in no hurry: with others, half a second later. Nobody is told. */
   writeSoon(write: Write): void {
     if (this.#broken) return
-    this.#lazy.push({ write, resolve: () => {}, reject: () => {} })
+    this.#lazy.push(write)
     this.#lazyTimer ??= setTimeout(() => this.#flushLazy(), LAZY_MS)
     if (this.#lazy.length >= MAX_LAZY) this.#flushLazy()
   }
 
-  /** Finishes what is waiting and ends the thread. */
+  /** Finishes what is waiting; the database can be closed then. */
   async close(): Promise<void> {
     this.#flushLazy()
     while (!this.#broken && this.#waiting.length + this.#underWay.length > 0) await this.write([['SELECT 1']])
-    if (this.#broken) return
-    this.#closing = true
-    const exit = once(this.#thread, 'exit')
-    this.#thread.postMessage({ writes: [] } satisfies Commit)
+    this.#broken ??= 'it is closed'
+    const exit = once(this.#checkpoints, 'exit')
+    this.#checkpoints.postMessage('end')
     await exit
+    closeSync(this.#log)
+  }
+
+  #run(writes: readonly Write[]): number {
+    if (this.#broken) throw failed(this.#broken)
+    const database = this.#database
+    try {
+      let first: number | undefined
+      database.exec('BEGIN IMMEDIATE')
+      for (const [sql, ...values] of writes.flat()) {
+        const { changes } = this.#statement(sql).run(...values)
+        first ??= Number(changes)
+      }
+      database.exec('COMMIT')
+      return first ?? 0
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw failed(messageOf(error))
+    }
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql)
+    if (!statement) {
+      statement = this.#database.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    return statement
   }
 
   #flushLazy(): void {
     clearTimeout(this.#lazyTimer)
     this.#lazyTimer = undefined
-    if (this.#broken) return
-    this.#waiting.push(...this.#lazy.splice(0))
-    this.#commit()
+    const writes = this.#lazy.splice(0)
+    try {
+      if (writes.length > 0) this.#run(writes)
+    } catch {} // nobody is told
   }
 
-  #commit(): void {
+  /** What is written while the disk works waits for its next turn. */
+  #sync(): void {
     if (this.#underWay.length > 0 || this.#waiting.length === 0) return
-    this.#underWay = [...this.#waiting, ...this.#lazy]
+    this.#underWay = this.#waiting
     this.#waiting = []
-    this.#lazy = []
-    clearTimeout(this.#lazyTimer)
-    this.#lazyTimer = undefined
-    this.#thread.postMessage({ writes: this.#underWay.map(({ write }) => write) } satisfies Commit)
-  }
-
-  #committed(results: Committed['results']): void {
-    const done = this.#underWay
-    this.#underWay = []
-    this.#commit()
-    done.forEach(({ resolve, reject }, index) => {
-      const result = results[index]!
-      if (typeof result === 'number') resolve(result)
-      else reject(failed(result))
+    fdatasync(this.#log, (error) => {
+      if (error) return this.#break(error.message)
+      const kept = this.#underWay
+      this.#underWay = []
+      this.#sync()
+      for (const { resolve } of kept) resolve()
     })
   }
 
+  /** After a failure nobody can tell what the disk has: trying again would only seem to succeed. */
   #break(reason: string): void {
     if (this.#broken) return
     this.#broken = reason
@@ -117,6 +142,6 @@ export class GroupCommit {
     this.#waiting = []
     this.#lazy = []
     for (const { reject } of lost) reject(failed(reason))
-    if (!this.#closing) this.#onBroken(failed(reason))
+    this.#onBroken(failed(reason))
   }
 }

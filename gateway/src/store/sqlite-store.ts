@@ -77,7 +77,6 @@ DELETE FROM logs WHERE function = ? AND id <= (
 /** The gateway's state in one SQLite file (WAL, every commit on the disk before it counts). */
 export class SqliteStore implements Store {
   readonly createdAt: number
-  /** Reads; the thread behind #commits writes. */
   readonly #database: DatabaseSync
   readonly #commits: GroupCommit
   readonly #options: Required<Omit<SqliteStoreOptions, 'file' | 'onFailure'>>
@@ -94,7 +93,7 @@ export class SqliteStore implements Store {
     this.#database.exec(SCHEMA)
     this.#database.prepare('INSERT OR IGNORE INTO meta VALUES (?, ?)').run('created', String(Date.now()))
     this.createdAt = Number(this.meta('created'))
-    this.#commits = new GroupCommit(file, onFailure)
+    this.#commits = new GroupCommit(this.#database, file, onFailure)
   }
 
   async reserve(payment: PaymentRecord): Promise<PaymentRecord | undefined> {

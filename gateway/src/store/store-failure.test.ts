@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { after, before, test } from 'node:test'
-import { Worker } from 'node:worker_threads'
 import { startTestNetwork, type TestNetwork } from '../testing/test-network.ts'
 
 let network: TestNetwork
@@ -12,25 +13,28 @@ before(async () => {
 })
 after(() => network?.stop())
 
-/** The thread that the next write goes to. */
-async function commitThread(): Promise<Worker> {
-  const { postMessage } = Worker.prototype
-  const found = Promise.withResolvers<Worker>()
-  Worker.prototype.postMessage = function (this: Worker, message: { writes?: unknown }, ...rest: never[]) {
-    if (message.writes) found.resolve(this)
-    return postMessage.call(this, message, ...rest)
-  }
-  assert.equal((await fetch(network.url('shop', '/free'))).status, 200)
-  const thread = await found.promise
-  Worker.prototype.postMessage = postMessage
-  return thread
+/** Has the disk fail from now on. */
+function breakDisk(): void {
+  const { fdatasync } = fs
+  fs.fdatasync = Object.assign(
+    (_fd: number, done: (error: Error) => void) => setImmediate(done, new Error('EIO: i/o error, fdatasync')),
+    { __promisify__: fdatasync.__promisify__ },
+  )
+  syncBuiltinESMExports()
+  after(() => {
+    fs.fdatasync = fdatasync
+    syncBuiltinESMExports()
+  })
 }
 
 test('a gateway that cannot write any more runs nothing, says so, and asks to be ended', {
   timeout: 20_000,
 }, async () => {
-  const thread = await commitThread()
-  await thread.terminate()
+  assert.equal((await fetch(network.url('shop', '/free'))).status, 200)
+  breakDisk()
+  const unkept = await fetch(network.url('shop', '/free'))
+  assert.equal(unkept.status, 503)
+  assert.equal((await unkept.json()).code, 'PH_GATEWAY_STORE_FAILED')
   assert.equal((await network.gateway.failed).code, 'PH_GATEWAY_STORE_FAILED')
   const ran = runs
   const response = await fetch(network.url('shop', '/free'))
