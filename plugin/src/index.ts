@@ -1,11 +1,9 @@
 import { PeerHostError } from '@peerhost/protocol'
 import { PeerHostCommands } from './commands/commands.ts'
+import { awsVariableSources } from './config/aws-variables.ts'
 import { PeerHostProvider, PROVIDER } from './provider.ts'
 import { toServerlessError } from './serverless-error.ts'
 import type { Serverless, ServerlessOptions, ServerlessUtils } from './serverless-types.ts'
-
-/** `${ssm:…}` and the like exist for AWS only: here they have no value, so that a fallback is taken. */
-const noValue = { resolve: async () => ({ value: null }) }
 
 /**
  * The CLIs rewrite `serverless dev` to `serverless --dev`, for a service of Serverless Inc. They read the arguments anew when the
@@ -20,9 +18,10 @@ function restoreDevCommand(argv: string[]): void {
  * itself, so that it is loaded, and can say so, also where `provider` names another.
  */
 export default class ServerlessPeerHost {
-  readonly configurationVariablesSources = { ssm: noValue, cf: noValue, s3: noValue, aws: noValue }
+  readonly configurationVariablesSources: ReturnType<typeof awsVariableSources>
 
   constructor(serverless: Serverless, options: ServerlessOptions, utils: ServerlessUtils) {
+    this.configurationVariablesSources = awsVariableSources(() => serverless.configurationInput)
     const { name } = serverless.service.provider
     if (name !== PROVIDER) {
       throw toServerlessError(serverless, new PeerHostError('PH_CONFIG_PROVIDER_INVALID', { provider: String(name) }))

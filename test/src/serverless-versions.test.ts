@@ -33,7 +33,8 @@ provider:
   runtime: nodejs20.x
   region: eu-west-1
   lambdaHashingVersion: '20201221'
-  iam: { role: { statements: [] } }
+  iam: { role: { statements: [{ Effect: Allow, Action: 's3:*', Resource: 'arn:aws:s3:\${aws:region}:\${aws:accountId}:x' }] } }
+  vpc: { securityGroupIds: ['\${ssm:/\${sls:stage}/group}'], subnetIds: [] }
   usagePlan: {}
   environment:
     GREETING: \${env:GREETING}

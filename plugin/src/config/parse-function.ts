@@ -1,4 +1,5 @@
 import { PeerHostError, parseEgress, parseUsdc, type Verification, type Warmup } from '@peerhost/protocol'
+import { hasStandIn } from './aws-variables.ts'
 import { parseRoute } from './parse-route.ts'
 import { isLoose, type Loose, textList } from './types.ts'
 import type { Warnings } from './warnings.ts'
@@ -44,7 +45,11 @@ export function parseEnvironment(functionName: string, definition: Loose, provid
     for (const [variable, value] of Object.entries(isLoose(source) ? source : {})) {
       delete environment[variable]
       if (value === null || value === undefined) continue
-      if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable) || !['string', 'number', 'boolean'].includes(typeof value)) {
+      if (
+        hasStandIn(value) ||
+        !/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable) ||
+        !['string', 'number', 'boolean'].includes(typeof value)
+      ) {
         throw new PeerHostError('PH_CONFIG_ENVIRONMENT_INVALID', { function: functionName, variable })
       }
       environment[variable] = String(value)

@@ -313,3 +313,14 @@ test('files that a package would have included beside the code are said to be mi
   assert.equal(warnings(['!node_modules/**']), '')
   assert.match(service({}, { topLevel: { package: { include: ['a.txt'] } } }).warnings.join(), /package\.patterns: /)
 })
+
+test('what AWS alone knows is refused where it is used', () => {
+  const value = '[AWS only: ssm:/origin]'
+  assert.throws(() => read({ environment: { A: `x${value}` } }), code('PH_CONFIG_ENVIRONMENT_INVALID'))
+  const provider = { name: 'peerhost', httpApi: { cors: { allowedOrigins: [value] } }, vpc: value }
+  assert.throws(
+    () => read({ events: [{ httpApi: 'GET /a' }] }, { provider }),
+    code('PH_CONFIG_INVALID', 'ssm:/origin has no value'),
+  )
+  assert.equal(read({ description: value }, { provider: { name: 'peerhost', vpc: value } }).name, 'f')
+})

@@ -1,4 +1,5 @@
 import { PeerHostError, RESERVED_PROJECTS } from '@peerhost/protocol'
+import { hasStandIn } from './aws-variables.ts'
 import { noteIgnoredKeys } from './ignored-keys.ts'
 import { parseEvents } from './parse-events.ts'
 import {
@@ -38,6 +39,16 @@ function refuseDuplicateRoutes(functions: FunctionConfig[]): void {
       }
       taken.set(key, name)
     }
+  }
+}
+
+/** What is served must not hold what nobody knows; `environment` has an error of its own. */
+function refuseStandIns(functions: FunctionConfig[]): void {
+  for (const { name, description: _, ...served } of functions) {
+    const text = JSON.stringify(served)
+    if (!hasStandIn(text)) continue
+    const detail = `function "${name}": ${/\[AWS only: ([^\]]*)\]/.exec(text)?.[1]} has no value here, write one or a fallback`
+    throw new PeerHostError('PH_CONFIG_INVALID', { detail })
   }
 }
 
@@ -110,6 +121,7 @@ export function readService({ service, stage, provider, functions, topLevel }: S
   const read = Object.entries(functions).map(([name, definition]) =>
     readFunction(name, isLoose(definition) ? definition : {}, { provider, stage }, routes.get(name)!, warnings),
   )
+  refuseStandIns(read)
   refuseDuplicateRoutes(read)
   noteIgnoredKeys(provider, functions, topLevel, warnings)
   notePublic(read, warnings)

@@ -87,7 +87,7 @@ export const CATALOGUE = {
   PH_CONFIG_ENVIRONMENT_INVALID: user(
     400,
     'Function "{function}": the environment variable "{variable}" is not a plain value',
-    'CloudFormation functions such as Ref or Fn::GetAtt have no meaning here: write the value, or ${env:NAME}.',
+    "Ref, Fn::GetAtt, ${ssm:}, ${cf:} and the like have no meaning here: write the value, ${env:NAME}, or a fallback: ${ssm:/x, 'value'}.",
   ),
   PH_CONFIG_VERIFICATION_INVALID: user(
     400,
