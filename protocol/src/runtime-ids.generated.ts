@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x53cb88642a656960ea66f0d386f2ce90aa435d99a192da699e6aebdc33e7195e',
-  arm64: '0x10e3ba5a5e04436303b18de86cf6ca8438f1d4b966faa98faf3bed01ce727ddb',
+  x64: '0x8ac6612ed2e194ffcd354e7d28dd2f7a1974f9b9a9a2a9cdea19967e94f711ad',
+  arm64: '0x19b581d79accc314988893644a6caf2e17afc1b540f836e71f435d8f76838f47',
 }
 
 /** The runtime that a deploy registers functions for. */

@@ -1,5 +1,6 @@
 'use strict'
-// Without /proc Node cannot tell its memory and its processors; a function sees its own limits instead of the machine's.
+// Without /proc Node cannot tell its memory and its processors, and without a list of users its user; a function sees its own
+// limits instead of the machine's, and as its home the only folder that it may write to.
 const os = require('node:os')
 const v8 = require('node:v8')
 
@@ -24,6 +25,15 @@ memoryUsage.rss = residentBytes
 /** One processor: what a function's CPU quota amounts to. */
 const cpus = () => [{ model: 'PeerHost', speed: 0, times: { user: 0, nice: 0, sys: 0, idle: 0, irq: 0 } }]
 
+const HOME = '/tmp'
+const USER = 'function'
+const homedir = () => process.env.HOME || HOME
+
+function userInfo(options) {
+  const text = (value) => (options?.encoding === 'buffer' ? Buffer.from(value) : value)
+  return { uid: process.getuid(), gid: process.getgid(), username: text(USER), homedir: text(HOME), shell: null }
+}
+
 function works(call) {
   try {
     return call()
@@ -36,8 +46,10 @@ function works(call) {
 function installPlatform({ memorySize }) {
   if (!works(() => process.memoryUsage())) process.memoryUsage = memoryUsage
   if (!works(() => os.cpus().length > 0)) os.cpus = cpus
+  if (!works(() => os.userInfo())) os.userInfo = userInfo
+  os.homedir = homedir
   os.totalmem = () => memorySize * MIB
   os.freemem = () => Math.max(0, memorySize * MIB - process.memoryUsage.rss())
 }
 
-module.exports = { installPlatform, memoryUsage, cpus }
+module.exports = { installPlatform, memoryUsage, cpus, userInfo }

@@ -113,12 +113,16 @@ test('memory and processors are the function’s', async () => {
   assert.equal(await evaluate(`${os}.totalmem()`), 256 * 1024 * 1024)
   assert.ok((await evaluate(`${os}.cpus().length`)) >= 1)
   // What stands in for Node's own where there is no /proc.
-  const { memoryUsage, cpus } = require('../../harness/lambda/platform.cjs')
+  const { memoryUsage, cpus, userInfo } = require('../../harness/lambda/platform.cjs')
   const usage = memoryUsage()
   for (const key of ['rss', 'heapTotal', 'heapUsed', 'external', 'arrayBuffers'])
     assert.equal(typeof usage[key], 'number', key)
   assert.ok(usage.rss > 1024 * 1024 && memoryUsage.rss() > 1024 * 1024)
   assert.equal(cpus().length, 1)
+  assert.equal(await evaluate(`${os}.homedir()`), '/tmp')
+  const { username, homedir } = userInfo()
+  assert.deepEqual([username, homedir], ['function', '/tmp'])
+  assert.deepEqual(userInfo({ encoding: 'buffer' }).homedir, Buffer.from('/tmp'))
 })
 
 test('finding the handler', async (t) => {
