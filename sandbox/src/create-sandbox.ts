@@ -83,6 +83,8 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
   }, SHRINK_EVERY_MS)
   shrinking.unref()
   let closed = false
+  /** One at a time: a deployment of many functions must not take all cores from requests. */
+  let lastPrepared: Promise<void> = Promise.resolve()
 
   function poolOf(fn: SandboxFunction): FunctionPool {
     if (closed) throw new PeerHostError('PH_SANDBOX_UNAVAILABLE', { detail: 'it is closed' })
@@ -153,7 +155,11 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
   return {
     driver: 'nsjail',
     execute,
-    prepare: (fn) => poolOf(fn).prepare(),
+    prepare(fn) {
+      const prepared = lastPrepared.then(() => poolOf(fn).prepare())
+      lastPrepared = prepared.catch(() => {})
+      return prepared
+    },
     warm: () => [...pools].filter(([, pool]) => pool.jails.length > 0).map(([key]) => key),
     async close() {
       if (closed) return
