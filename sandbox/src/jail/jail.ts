@@ -191,6 +191,7 @@ export class Jail {
     this.#check = this.#look(() => new ChildCheck(this.#zygote))
     await this.#untilIdle('order')
     this.#blank = this.#look(() => takePicture(this.#zygote))
+    this.#watch = this.#look(() => new Watch(this.#zygote))
   }
 
   #readStartLog(stream: Socket): void {
@@ -281,18 +282,19 @@ export class Jail {
       await this.#within(this.#nextStatus(), loadMs, 'the load did not end')
       await this.#untilIdle('order')
       if (forkPoint === 'loaded') this.#checkLoad()
-      this.#watch = this.#look(() => new Watch(this.#zygote))
       this.#throttled = this.#cgroup?.throttled() ?? ''
     } catch (error) {
       throw new RefusedLoad((error as Error).message)
     }
   }
 
-  /** No user code runs in a zygote of fork point `blank`: what its order left there is the harness's own. */
+  /** What a load has left; the zygote of fork point `blank` never loads, and stays as it is watched from its start. */
   #checkLoad(): void {
     const ready = this.#look(() => takePicture(this.#zygote))
     const left = leftByLoad(this.#blank, ready)
     if (left.length > 0) throw this.#end(left.join(', '))
+    this.#watch!.close()
+    this.#watch = this.#look(() => new Watch(this.#zygote))
   }
 
   /** Has the next child forked; settles when that waits for its request. Throws InitFailed and JailEnded. */

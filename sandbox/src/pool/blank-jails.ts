@@ -3,7 +3,7 @@ import { Jail, type JailKind } from '../jail/jail.ts'
 import { IDLE_MB, type MemoryBudget } from './memory-budget.ts'
 
 const KINDS_KEPT = 4
-const REPLENISH_DELAY_MS = 20 // first the request that took one
+const REPLENISH_DELAY_MS = 50 // first the request that took one: a start takes a core, and its fork stops this process
 const RETRY_MS = 1000
 
 const nameOf = ({ memorySize, deterministic, network }: JailKind) => `${memorySize} ${deterministic} ${network}`
@@ -50,7 +50,7 @@ export class BlankJails {
       this.#waiting.delete(oldest)
       for (const jail of jails) jail.close('no function of this kind is in use')
     }
-    this.#replenishSoon(0)
+    this.#replenishSoon(this.has(kind) ? REPLENISH_DELAY_MS : 0)
   }
 
   has(kind: JailKind): boolean {
@@ -59,8 +59,8 @@ export class BlankJails {
 
   /** A blank jail, waiting or started now. Throws JailEnded. */
   async take(kind: JailKind): Promise<Jail> {
-    const jail = this.#waiting.get(nameOf(kind))?.jails.shift()
     this.use(kind)
+    const jail = this.#waiting.get(nameOf(kind))?.jails.shift()
     if (!jail) {
       await this.#budget.take(IDLE_MB)
       return this.#start(kind)
