@@ -223,8 +223,9 @@ describe('limits', () => {
   }
 
   test('a timeout kills in time', async () => {
+    // A timer of Node counts from the turn of the loop in which it was set, which can be a part of a millisecond back.
     const { timings } = await fails(hasty, { attack: 'loop' }, TIMEOUT)
-    assert.ok(timings.runMs >= 1000 && timings.runMs < 1000 + KILL_MS + SLACK_MS, `${timings.runMs} ms`)
+    assert.ok(timings.runMs >= 999 && timings.runMs < 1000 + KILL_MS + SLACK_MS, `${timings.runMs} ms`)
     await stage.recovers(hasty)
   })
 
