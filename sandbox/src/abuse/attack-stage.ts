@@ -24,6 +24,8 @@ export interface AttackStage {
   sandbox: Sandbox
   /** Number of its run folder, by which its groups and processes are known. */
   number: string
+  /** How often jails have had to wait for CPU time beyond their quota. */
+  throttled(): number
   /** Runs the function with a raw event. */
   call(fn: SandboxFunction, event: unknown, options?: ExecuteOptions): Promise<ExecutionResult>
   /**
@@ -77,6 +79,16 @@ function lookAt(number: string) {
   return { slots: listed(join(folder, 'slots')), groups: [...new Set(groups)], processes, mounts }
 }
 
+/** Of all groups that are there, which only ever grows while none is removed. */
+function throttledIn(number: string): number {
+  const folders = findCgroups().cgroups?.foldersOf(Number(number)) ?? []
+  let sum = 0
+  for (const path of folders.flatMap((folder) => listed(folder).map((slot) => join(folder, slot, 'cpu.stat')))) {
+    if (existsSync(path)) sum += Number(/^nr_throttled (\d+)/m.exec(readFileSync(path, 'latin1'))?.[1] ?? 0)
+  }
+  return sum
+}
+
 /** What is too much while the sandbox runs; empty: nothing. */
 function leftovers(number: string): string[] {
   const { slots, groups, processes, mounts } = lookAt(number)
@@ -122,6 +134,7 @@ export async function createAttackStage(options: SandboxOptions = {}): Promise<A
   return {
     sandbox,
     number,
+    throttled: () => throttledIn(number),
     call,
     async recovers(attacked) {
       if (attacked) await isServed(attacked)

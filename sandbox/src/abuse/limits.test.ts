@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { ManifestFunction } from '@peerhost/protocol'
+import { CPU_PERIOD_US } from '../cgroup/types.ts'
 import { MAX_RESPONSE } from '../jail/answer.ts'
 import { MAX_LOG } from '../jail/log-collector.ts'
 import type { ExecutionStatus, SandboxFunction } from '../types.ts'
@@ -71,6 +72,13 @@ const ATTACKS = `
     return new Promise(() => { setInterval(() => {}, 1000) })
   },
   unresolved() { return new Promise(() => {}) },
+
+  async spins({ ms }) {
+    const thread = () => new Promise((done) => new attacks.threads.Worker('for (;;) {}', { eval: true }).on('online', done))
+    await Promise.all([thread(), thread(), thread()])
+    for (const until = Date.now() + ms; Date.now() < until; ) {}
+    return { answered: true }
+  },
 
   // What is left when the answer is there
   timersAfter() { globalThis.kept = 1; setInterval(() => { attacks.fs.writeFileSync('/tmp/late', 'x'); console.log('late') }, 1); setImmediate(() => { for (;;) {} }); return { answered: true } },
@@ -244,6 +252,22 @@ describe('limits', () => {
       await stage.recovers(patient)
     })
   }
+
+  test('a function’s debt of CPU time is its own: who follows starts with a whole quota', async () => {
+    const fn = attackable({ name: 'spins', timeout: 10 })
+    await stage.call(fn, {})
+    // A machine that is busy with other things may have no more than the quota to give: then longer, until there is a debt.
+    let debt = false
+    for (let ms = 300; !debt && ms < 5000; ms *= 2) {
+      const before = stage.throttled()
+      assert.deepEqual(await answers(fn, { attack: 'spins', ms }), { answered: true })
+      const { timings } = await stage.call(fn, {})
+      debt = stage.throttled() > before
+      if (debt) assert.ok(timings.waitMs > CPU_PERIOD_US / 1000 - KILL_MS, `it waited ${timings.waitMs} ms`)
+    }
+    assert.ok(debt, 'this machine never had more CPU time than the quota to give')
+    await stage.recovers(fn)
+  })
 
   const ENDS: [string, Expected][] = [
     ['throws', THREW],
