@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x8ac6612ed2e194ffcd354e7d28dd2f7a1974f9b9a9a2a9cdea19967e94f711ad',
-  arm64: '0x19b581d79accc314988893644a6caf2e17afc1b540f836e71f435d8f76838f47',
+  x64: '0x67f059508f8ef0243c651d09a78d4f0ff62b8dd91ba9489708c7b090a3514206',
+  arm64: '0x7ae13c73a5e51c2b6a9b5ecc775ef23fa886dd4fdc545f85958d31577c020760',
 }
 
 /** The runtime that a deploy registers functions for. */

@@ -22,6 +22,7 @@ const UUIDS_KEPT = 128 // by Node; after as many calls all of them are new
 const SIZE = 1024
 const words = new Uint32Array(SIZE)
 let used = SIZE
+let renewRealms = () => {}
 let nodeKeptSome = false // something of Node's own took from its entropy: only then is it worth renewing
 
 function word() {
@@ -102,7 +103,7 @@ function replaceRandomness() {
     enumerable: true,
     configurable: true,
   })
-  seedRealms(word)
+  renewRealms = seedRealms(word)
   watchSqlite()
   const { createObjectURL } = URL
   URL.createObjectURL = (blob) => {
@@ -114,6 +115,7 @@ function replaceRandomness() {
 /** In the child, before its request: nothing that was drawn ahead of the fork is handed out. */
 function refreshRandomness() {
   used = SIZE
+  renewRealms()
   if (nodeKeptSome) for (let i = 0; i < UUIDS_KEPT; i++) originalUUID()
 }
 
