@@ -15,7 +15,7 @@ interface Expectations {
   endsItsJail: string[]
   /** They take the answers of their own function. All others must be answered, or nothing is shown. */
   neverAnswered: string[]
-  /** Ends its process behind the answer, and may be faster. */
+  /** Those that end their process behind the answer, and may be faster, or take their own event loop away. */
   seldomAnswered: string[]
 }
 
