@@ -1,14 +1,32 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Hex } from '@peerhost/protocol'
 import type { Host } from '../host/host.ts'
 import { makeCodeCache } from '../jail/make-code-cache.ts'
 
 const KEPT = 64
+const MEGABYTE = 1024 * 1024
+const MEMORY_BYTES = 256 * MEGABYTE
+const DISK_BYTES = 1024 * MEGABYTE
+
+/** Deletes a folder's oldest files until the rest takes no more than so many bytes. */
+export function deleteOldest(folder: string, bytes: number): void {
+  const files = readdirSync(folder).map((name) => {
+    const path = join(folder, name)
+    const { size, mtimeMs } = statSync(path)
+    return { path, size, mtimeMs }
+  })
+  files.sort((a, b) => b.mtimeMs - a.mtimeMs)
+  let kept = 0
+  for (const { path, size } of files) {
+    kept += size
+    if (kept > bytes) rmSync(path)
+  }
+}
 
 /**
  * Code caches by code digest. Each is made here, from the verified bundle, and never taken from anywhere: V8 trusts what is
- * in it. Kept in memory, and on this worker's disk where a folder is given.
+ * in it. Kept in memory, and on this worker's disk where a folder is given; in both, the newest up to a limit of bytes.
  */
 export class CodeCaches {
   readonly #host: Host
@@ -16,8 +34,11 @@ export class CodeCaches {
   readonly #caches = new Map<string, Promise<Buffer | undefined>>()
   readonly #known = new Map<string, Buffer | undefined>()
 
+  readonly #memoryBytes: number
+
   /** @param folder of this worker alone; its name is taken for one runtime id */
-  constructor(host: Host, folder: string | undefined) {
+  constructor(host: Host, folder: string | undefined, memoryBytes: number = MEMORY_BYTES) {
+    this.#memoryBytes = memoryBytes
     this.#host = host
     this.#folder = folder
     if (folder) mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -33,11 +54,11 @@ export class CodeCaches {
     let cache = this.#caches.get(digest)
     if (!cache) {
       cache = this.#load(digest, source).then((bytes) => {
-        this.#known.set(digest, bytes)
+        if (this.#caches.has(digest)) this.#known.set(digest, bytes)
+        this.#forgetOldest()
         return bytes
       })
       this.#caches.set(digest, cache)
-      this.#forgetOldest()
     }
     return cache
   }
@@ -52,6 +73,7 @@ export class CodeCaches {
       if (file && bytes) {
         writeFileSync(`${file}.new`, bytes, { mode: 0o600 })
         renameSync(`${file}.new`, file)
+        deleteOldest(this.#folder!, DISK_BYTES)
       }
       return bytes
     } catch {
@@ -60,9 +82,13 @@ export class CodeCaches {
   }
 
   #forgetOldest(): void {
-    if (this.#caches.size <= KEPT) return
-    const oldest = this.#caches.keys().next().value!
-    this.#caches.delete(oldest)
-    this.#known.delete(oldest)
+    let bytes = 0
+    for (const cache of this.#known.values()) bytes += cache?.length ?? 0
+    for (const [digest, cache] of this.#known) {
+      if (bytes <= this.#memoryBytes && this.#known.size <= KEPT) return
+      bytes -= cache?.length ?? 0
+      this.#caches.delete(digest)
+      this.#known.delete(digest)
+    }
   }
 }
