@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x67f059508f8ef0243c651d09a78d4f0ff62b8dd91ba9489708c7b090a3514206',
-  arm64: '0x7ae13c73a5e51c2b6a9b5ecc775ef23fa886dd4fdc545f85958d31577c020760',
+  x64: '0x5c381e2d6ffaff893753301a2935b27ea1080d105a755909ed2034034724d6f2',
+  arm64: '0x16b4436cd1da201e410cf4400519531dc1ce0adf3ccf32ba5caa70ad3fe21ba8',
 }
 
 /** The runtime that a deploy registers functions for. */

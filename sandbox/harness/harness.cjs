@@ -260,15 +260,6 @@ async function execute({ runtime, handler }) {
   native.exit(0) // not process.exit: no hook of the bundle runs, and nothing keeps the process
 }
 
-async function loadInChild(order, runtime) {
-  try {
-    return await loadFunction(order, runtime)
-  } catch (error) {
-    writeFrame(CHANNEL, FRAME.initFailed, describeError(error))
-    return native.exit(0)
-  }
-}
-
 async function main() {
   try {
     await getReady()
@@ -295,8 +286,17 @@ async function main() {
   } catch {
     exit(NATIVE_FAILED) // from this function itself: there may be no room for another call
   }
-  if (!loaded) waitUntilAccepted()
-  await execute(loaded ?? (await loadInChild(order, runtime)))
+  if (!loaded) {
+    waitUntilAccepted()
+    // Here and not in a function of its own: microtasks that the load has left take as many turns as at `loaded`.
+    try {
+      loaded = await loadFunction(order, runtime)
+    } catch (error) {
+      writeFrame(CHANNEL, FRAME.initFailed, describeError(error))
+      native.exit(0)
+    }
+  }
+  await execute(loaded)
 }
 
 // What fails here fails in the zygote's load: the worker then has a child load the bundle, which tells why.

@@ -1,5 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { PeerHostError } from '@peerhost/protocol'
 import { type EgressNetwork, openEgress } from './egress/open-egress.ts'
 import { functionKey } from './function-key.ts'
@@ -22,6 +23,8 @@ const DEFAULT_KIND: JailKind = { memorySize: 1024, deterministic: true, network:
 const SHRINK_EVERY_MS = 5000
 const RETRIES = 2
 const LOAD_MS = 10_000
+/** After so long the next function is prepared beside the one that takes its time. */
+const PREPARE_MS = 30_000
 const MEMORY_SHARE = 0.6
 const MEGABYTE = 1024 * 1024
 
@@ -157,7 +160,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     execute,
     prepare(fn) {
       const prepared = lastPrepared.then(() => poolOf(fn).prepare())
-      lastPrepared = prepared.catch(() => {})
+      lastPrepared = Promise.race([prepared.catch(() => {}), sleep(PREPARE_MS, undefined, { ref: false })])
       return prepared
     },
     warm: () => [...pools].filter(([, pool]) => pool.jails.length > 0).map(([key]) => key),

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { closeSync, fdatasync, openSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
@@ -29,6 +28,7 @@ export class GroupCommit {
   readonly #database: DatabaseSync
   readonly #log: number
   readonly #checkpoints: Worker
+  readonly #exited: Promise<void>
   readonly #statements = new Map<string, StatementSync>()
   #waiting: Waiting[] = []
   #underWay: Waiting[] = []
@@ -51,6 +51,7 @@ export class GroupCommit {
     const program = import.meta.url.endsWith('.ts') ? './checkpoint-thread.ts' : './checkpoint-thread.js'
     this.#checkpoints = new Worker(new URL(program, import.meta.url), { workerData: file })
     this.#checkpoints.on('error', (error) => this.#break(error.message))
+    this.#exited = new Promise((resolve) => this.#checkpoints.once('exit', () => resolve()))
   }
 
   /** Resolves, once it is on the disk, with the rows that the first statement changed. */
@@ -74,11 +75,11 @@ export class GroupCommit {
   /** Finishes what is waiting; the database can be closed then. */
   async close(): Promise<void> {
     this.#flushLazy()
-    while (!this.#broken && this.#waiting.length + this.#underWay.length > 0) await this.write([['SELECT 1']])
+    while (!this.#broken && this.#waiting.length + this.#underWay.length > 0)
+      await this.write([['SELECT 1']]).catch(() => {}) // broken then, and those who wrote are told
     this.#broken ??= 'it is closed'
-    const exit = once(this.#checkpoints, 'exit')
     this.#checkpoints.postMessage('end')
-    await exit
+    await this.#exited
     closeSync(this.#log)
   }
 

@@ -49,6 +49,11 @@ const BUNDLES = {
     REQUIRES,
     `import crypto from 'node:crypto'; import fs from 'node:fs'; import os from 'node:os'\n`,
   ),
+  microtasks: `
+    let turns = 0
+    const count = async () => { for (; turns < 400; turns++) await null }
+    count()
+    exports.handler = async () => ({ statusCode: 200, body: 'turns ' + turns })`,
   race: `${REQUIRES}
     const net = require('node:net')
     exports.handler = async () => {
@@ -100,7 +105,7 @@ describe('deterministic functions in jails', () => {
     return proveDeterministic(sandboxes, fn, sampleInvocations(fn.definition, CLOCK))
   }
 
-  for (const name of ['everything', 'express', 'hono']) {
+  for (const name of ['everything', 'express', 'hono', 'microtasks']) {
     it(`give the same bytes in separate jails, at both fork points, in another second: ${name}`, async () => {
       assert.deepEqual(await prove(name, [blank, loaded]), { ok: true })
       const fn = definitionOf(name)

@@ -48,7 +48,7 @@ export class BlankJails {
     if (this.#waiting.size > KINDS_KEPT) {
       const [oldest, { jails }] = this.#waiting.entries().next().value!
       this.#waiting.delete(oldest)
-      for (const jail of jails) jail.close('no function of this kind is in use')
+      for (const jail of [...jails]) jail.close('no function of this kind is in use')
     }
     this.#replenishSoon(this.has(kind) ? REPLENISH_DELAY_MS : 0)
   }
@@ -94,10 +94,13 @@ export class BlankJails {
       })
       void jail.gone.then(giveBack)
       this.startMs += (performance.now() - started - this.startMs) / 4
+      this.#replenishSoon(REPLENISH_DELAY_MS)
       return jail
+    } catch (error) {
+      this.#replenishSoon(RETRY_MS)
+      throw error
     } finally {
       this.#starting--
-      this.#replenishSoon(REPLENISH_DELAY_MS)
     }
   }
 
@@ -122,10 +125,7 @@ export class BlankJails {
       void this.#budget.take(IDLE_MB)
       this.#start(kind).then(
         (jail) => this.#add(kind, jail),
-        (error: Error) => {
-          this.#onLog(`sandbox: ${error.message}`)
-          this.#replenishSoon(RETRY_MS)
-        },
+        (error: Error) => this.#onLog(`sandbox: ${error.message}`),
       )
       return
     }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Hex } from '@peerhost/protocol'
@@ -8,6 +9,17 @@ const KEPT = 64
 const MEGABYTE = 1024 * 1024
 const MEMORY_BYTES = 256 * MEGABYTE
 const DISK_BYTES = 1024 * MEGABYTE
+
+const SUM_BYTES = 32
+const sumOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest()
+
+/** V8 runs what is in a cache without a check of its own: a file that lost something to a power cut must not count. */
+export const toFile = (bytes: Buffer): Buffer => Buffer.concat([sumOf(bytes), bytes])
+
+function fromFile(file: Buffer): Buffer | undefined {
+  const bytes = file.subarray(SUM_BYTES)
+  return bytes.length > 0 && sumOf(bytes).equals(file.subarray(0, SUM_BYTES)) ? bytes : undefined
+}
 
 /** Deletes a folder's oldest files until the rest takes no more than so many bytes. */
 export function deleteOldest(folder: string, bytes: number): void {
@@ -64,21 +76,35 @@ export class CodeCaches {
   }
 
   async #load(digest: Hex, source: Buffer): Promise<Buffer | undefined> {
-    const file = this.#folder && join(this.#folder, digest)
-    try {
-      if (file) return readFileSync(file)
-    } catch {}
+    const kept = this.#read(digest)
+    if (kept) return kept
     try {
       const bytes = await makeCodeCache(this.#host, source)
-      if (file && bytes) {
-        writeFileSync(`${file}.new`, bytes, { mode: 0o600 })
-        renameSync(`${file}.new`, file)
-        deleteOldest(this.#folder!, DISK_BYTES)
-      }
+      if (bytes) this.#write(digest, bytes)
       return bytes
     } catch {
       return undefined // the bundle is compiled at every load
     }
+  }
+
+  #read(digest: Hex): Buffer | undefined {
+    if (!this.#folder) return undefined
+    try {
+      return fromFile(readFileSync(join(this.#folder, digest)))
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Where it cannot be written, it is made again after the next start. */
+  #write(digest: Hex, bytes: Buffer): void {
+    if (!this.#folder) return
+    const file = join(this.#folder, digest)
+    try {
+      writeFileSync(`${file}.new`, toFile(bytes), { mode: 0o600 })
+      renameSync(`${file}.new`, file)
+      deleteOldest(this.#folder, DISK_BYTES)
+    } catch {}
   }
 
   #forgetOldest(): void {

@@ -57,6 +57,7 @@ export class FunctionPool {
   readonly #breaker = new Breaker()
   #source: Promise<Buffer> | undefined
   #starting = 0
+  #preparing = 0
   #startFailures = 0
   #loadedRefused = false
   #cycleMs = FIRST_CYCLE_MS
@@ -120,8 +121,13 @@ export class FunctionPool {
 
   /** Starts a jail ahead of the first request, with the code cache made. */
   async prepare(): Promise<void> {
-    await this.#services.caches.make(this.fn.definition.codeDigest, await this.#bundle())
-    if (this.#jails.size === 0 && this.#starting === 0) await this.#start()
+    this.#preparing++
+    try {
+      await this.#services.caches.make(this.fn.definition.codeDigest, await this.#bundle())
+      if (this.#jails.size === 0 && this.#starting === 0) await this.#start()
+    } finally {
+      this.#preparing--
+    }
     const failure = this.#breaker.failure()
     if (failure) throw failure
   }
@@ -318,7 +324,12 @@ export class FunctionPool {
 
   /** True if nothing of it is kept but figures. */
   get isEmpty(): boolean {
-    return this.#jails.size === 0 && this.#starting === 0 && this.#waiting.length === 0 && !this.#breaker.failure()
+    return (
+      this.#jails.size === 0 &&
+      this.#starting + this.#preparing === 0 &&
+      this.#waiting.length === 0 &&
+      !this.#breaker.failure()
+    )
   }
 
   async close(reason: unknown): Promise<void> {

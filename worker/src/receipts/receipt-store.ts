@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Hex } from '@peerhost/protocol'
+import { CLOCK_TOLERANCE_MS } from '../gateway/check-assignment.ts'
 
 /** A result as it was first sent, CBOR of its frame: it is sent again, never made again. */
 export interface StoredReceipt {
@@ -23,6 +24,8 @@ const SCHEMA = `
   create table if not exists acceptances (receipt_hash text primary key, message blob not null, created_ms integer not null) strict, without rowid;
 `
 
+/** In place of a boot id: the database was closed, and nothing of it can be lost. */
+const CLOSED = 'closed'
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
 /** Names this run of the machine's kernel; where it cannot be told, no two are the same. */
@@ -72,9 +75,12 @@ export class ReceiptStore {
     const read = this.#db.prepare('select value from meta where name = ?')
     const write = this.#db.prepare('insert or replace into meta values (?, ?)')
     const get = (name: string) => (read.get(name) as { value: string } | undefined)?.value
-    if (get('boot') !== boot) {
+    const before = get('boot')
+    if (before !== boot) {
       this.#db.exec('begin immediate')
-      write.run('created_ms', String(Date.now()))
+      // A request answered before the machine went down may have come from a clock that is ahead by as much as is allowed.
+      const ahead = before === undefined ? 0 : CLOCK_TOLERANCE_MS
+      if (before !== CLOSED) write.run('created_ms', String(Date.now() + ahead))
       write.run('boot', boot)
       this.#db.exec('commit')
     }
@@ -108,6 +114,7 @@ export class ReceiptStore {
     this.#scheduled = false
     clearTimeout(this.#lazy)
     this.#lazy = undefined
+    if (!this.#db.isOpen || group.length + promises.length === 0) return
     try {
       this.#db.exec('begin immediate')
       for (const { receipt } of group)
@@ -136,6 +143,8 @@ export class ReceiptStore {
 
   close(): void {
     if (this.#waiting.length + this.#promises.length > 0) this.#commit()
+    this.#db.exec('pragma synchronous = full')
+    this.#db.prepare('update meta set value = ? where name = ?').run(CLOSED, 'boot')
     this.#db.close()
   }
 }
