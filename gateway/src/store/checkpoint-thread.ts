@@ -14,7 +14,7 @@ const database = new DatabaseSync(file)
 database.exec('PRAGMA busy_timeout=5000')
 const timer = setInterval(() => {
   database.exec('PRAGMA wal_checkpoint(PASSIVE)')
-  if (statSync(`${file}-wal`).size > LONG_LOG) database.exec('PRAGMA wal_checkpoint(RESTART)')
+  if (statSync(`${file}-wal`).size > LONG_LOG) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
 }, EVERY_MS)
 parentPort!.once('message', () => {
   clearInterval(timer)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -99,6 +99,16 @@ test('a function’s logs stay within their limit, the newest are kept', async (
   assert.ok(kept.length >= 15 && kept.length <= 25, String(kept.length))
   const [first, second] = kept
   assert.equal(store.logs({ function: 'a/b/c', since: first!.cursor, limit: 1 })[0]!.cursor, second!.cursor)
+  await store.close()
+})
+
+test('a log that has become long starts anew', async () => {
+  const file = join(folder, 'long.sqlite')
+  const store = open(file)
+  const logMegabytes = () => statSync(`${file}-wal`).size / 1024 / 1024
+  for (let n = 0; logMegabytes() <= 64; n++) await store.addReceipt(receipt(n, 1_000_000))
+  await until(() => logMegabytes() === 0, 'an empty log')
+  await store.addReceipt(receipt(1_000_000))
   await store.close()
 })
 
