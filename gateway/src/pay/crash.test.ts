@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Script } from '../testing/scripted-worker.ts'
-import { startTestNetwork, type TestNetwork, until } from '../testing/test-network.ts'
+import { startTestNetwork, type TestNetwork, until, untilAnswered } from '../testing/test-network.ts'
 import { offerOf, signPayment } from '../testing/x402.ts'
 
 let network: TestNetwork
@@ -102,11 +102,7 @@ test('a client that leaves before its answer gets it when it comes back with the
   assert.equal(await left, 'left')
   assert.equal((await pay(header)).status, 402) // still under way
   await mine(true)
-  let response: Response | undefined
-  await until(async () => {
-    response = await pay(header)
-    return response.status === 200
-  }, 'the answer')
-  assert.equal(await response!.text(), `run ${ran + 1}`)
+  const response = await untilAnswered(() => pay(header))
+  assert.equal(await response.text(), `run ${ran + 1}`)
   assert.equal(await network.usdcOf(network.payer.address), before - 1000n)
 })

@@ -3,7 +3,7 @@ import { after, afterEach, before, test } from 'node:test'
 import { createSender } from '@peerhost/chain'
 import { Wallet } from 'ethers'
 import { type RpcProxy, startRpcProxy } from '../testing/rpc-proxy.ts'
-import { startTestNetwork, type TestNetwork, until } from '../testing/test-network.ts'
+import { startTestNetwork, type TestNetwork, until, untilAnswered } from '../testing/test-network.ts'
 import { offerOf, signPayment } from '../testing/x402.ts'
 import { readPayment, transferCall } from './authorization.ts'
 
@@ -43,6 +43,14 @@ const mine = async (on: boolean) => {
   if (on) await network.chain.provider.send('evm_mine', [])
 }
 
+/** Has somebody else submit a payment's authorization. */
+async function strangerWith(header: string): Promise<() => Promise<unknown>> {
+  const { authorization } = readPayment(header)
+  const { privateKey } = await network.chain.account()
+  const stranger = createSender({ provider: network.chain.provider, privateKey })
+  return async () => (await stranger.send({ to: network.chain.usdc, data: transferCall(authorization, true) })).wait()
+}
+
 /** Runs a call whose first answer says that the payment is pending; the answer comes later, once, for the price of one. */
 async function isPaidOnce(header: string, mend: () => unknown): Promise<void> {
   const balance = await network.usdcOf(network.payer.address)
@@ -51,13 +59,9 @@ async function isPaidOnce(header: string, mend: () => unknown): Promise<void> {
   assert.equal(first.status, 503)
   assert.equal((await first.json()).code, 'PH_PAY_PENDING')
   await mend()
-  let response: Response | undefined
-  await until(async () => {
-    response = await pay(header)
-    return response.status === 200
-  }, 'the answer')
-  assert.equal(await response!.text(), `run ${ran + 1}`)
-  assert.ok(response!.headers.get('peerhost-receipt'))
+  const response = await untilAnswered(() => pay(header))
+  assert.equal(await response.text(), `run ${ran + 1}`)
+  assert.ok(response.headers.get('peerhost-receipt'))
   assert.equal(runs, ran + 1)
   assert.equal(await network.usdcOf(network.payer.address), balance - 1000n)
 }
@@ -73,13 +77,9 @@ test('a node that takes the transaction and says nothing', async () => {
 
 test('a node that does not show yet by what transaction a stranger was faster', async () => {
   const header = await sign()
-  const { authorization } = readPayment(header)
-  const stranger = createSender({
-    provider: network.chain.provider,
-    privateKey: (await network.chain.account()).privateKey,
-  })
+  const submit = await strangerWith(header)
   answer = async () => {
-    await (await stranger.send({ to: network.chain.usdc, data: transferCall(authorization, true) })).wait()
+    await submit()
   }
   node.intercept = (method) => (method === 'eth_getLogs' ? { result: [] } : undefined)
   const mend = () => {
@@ -92,13 +92,9 @@ test('a node that does not show yet by what transaction a stranger was faster', 
 
 test('a node that is gone when a transaction failed', async () => {
   const header = await sign()
-  const { authorization } = readPayment(header)
-  const stranger = createSender({
-    provider: network.chain.provider,
-    privateKey: (await network.chain.account()).privateKey,
-  })
+  const submit = await strangerWith(header)
   answer = async () => {
-    await (await stranger.send({ to: network.chain.usdc, data: transferCall(authorization, true) })).wait()
+    await submit()
     // From its failed transaction on the gateway learns nothing.
     node.intercept = (method, params) =>
       method === 'eth_call' && JSON.stringify(params).includes('0xe94a0102') ? 'cut' : undefined

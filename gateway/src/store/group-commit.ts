@@ -1,7 +1,8 @@
 import { closeSync, fdatasync, openSync } from 'node:fs'
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { PeerHostError } from '@peerhost/protocol'
+import { Statements } from './statements.ts'
 
 export type SqlValue = string | number | Uint8Array | null
 /** Statements with their values, all or none of them. */
@@ -29,7 +30,7 @@ export class GroupCommit {
   readonly #log: number
   readonly #checkpoints: Worker
   readonly #exited: Promise<void>
-  readonly #statements = new Map<string, StatementSync>()
+  readonly #statements: Statements
   #waiting: Waiting[] = []
   #underWay: Waiting[] = []
   /** What needs no commit of its own. */
@@ -44,6 +45,7 @@ export class GroupCommit {
    */
   constructor(database: DatabaseSync, file: string, onBroken: (error: PeerHostError) => void = () => {}) {
     this.#database = database
+    this.#statements = new Statements(database)
     this.#onBroken = onBroken
     // The same safety as FULL but for the wait at each commit, which is #sync's; and no checkpoint in a request's way.
     database.exec('PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0')
@@ -90,7 +92,7 @@ export class GroupCommit {
       let first: number | undefined
       database.exec('BEGIN IMMEDIATE')
       for (const [sql, ...values] of writes.flat()) {
-        const { changes } = this.#statement(sql).run(...values)
+        const { changes } = this.#statements.get(sql).run(...values)
         first ??= Number(changes)
       }
       database.exec('COMMIT')
@@ -99,15 +101,6 @@ export class GroupCommit {
       if (database.isTransaction) database.exec('ROLLBACK')
       throw failed(messageOf(error))
     }
-  }
-
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql)
-    if (!statement) {
-      statement = this.#database.prepare(sql)
-      this.#statements.set(sql, statement)
-    }
-    return statement
   }
 
   #flushLazy(): void {

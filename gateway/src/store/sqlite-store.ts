@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import type { Hex, PeerHostError } from '@peerhost/protocol'
 import { GroupCommit, type Write } from './group-commit.ts'
 import { SCHEMA } from './sqlite-schema.ts'
+import { Statements } from './statements.ts'
 import type { BatchRecord, LogQuery, LogRecord, PaymentRecord, ReceiptRecord, Store } from './store.ts'
 
 export interface SqliteStoreOptions {
@@ -80,7 +81,7 @@ export class SqliteStore implements Store {
   readonly #database: DatabaseSync
   readonly #commits: GroupCommit
   readonly #options: Required<Omit<SqliteStoreOptions, 'file' | 'onFailure'>>
-  readonly #statements = new Map<string, StatementSync>()
+  readonly #statements: Statements
   readonly #logBytes = new Map<string, number>()
   #closing: Promise<void> | undefined
 
@@ -89,6 +90,7 @@ export class SqliteStore implements Store {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
     this.#options = { logBytes, answerMs, keepBatches }
     this.#database = new DatabaseSync(file)
+    this.#statements = new Statements(this.#database)
     this.#database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000')
     this.#database.exec(SCHEMA)
     this.#database.prepare('INSERT OR IGNORE INTO meta VALUES (?, ?)').run('created', String(Date.now()))
@@ -158,9 +160,9 @@ export class SqliteStore implements Store {
   pendingReceipts(limit: number, maxBytes: number): ReceiptRecord[] {
     const found: ReceiptRecord[] = []
     let bytes = 0
-    const rows = this.#statement(
-      'SELECT receipt_hash, leaf, anchor_by FROM receipts WHERE batch_index IS NULL ORDER BY id LIMIT ?',
-    ).iterate(limit) as Iterable<Row>
+    const rows = this.#statements
+      .get('SELECT receipt_hash, leaf, anchor_by FROM receipts WHERE batch_index IS NULL ORDER BY id LIMIT ?')
+      .iterate(limit) as Iterable<Row>
     for (const row of rows) {
       const leaf = row.leaf as Uint8Array
       bytes += leaf.length
@@ -291,20 +293,11 @@ export class SqliteStore implements Store {
     await this.#commits.write(statements)
   }
 
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql)
-    if (!statement) {
-      statement = this.#database.prepare(sql)
-      this.#statements.set(sql, statement)
-    }
-    return statement
-  }
-
   #get(sql: string, ...values: (string | number)[]): Row | undefined {
-    return this.#statement(sql).get(...values) as Row | undefined
+    return this.#statements.get(sql).get(...values) as Row | undefined
   }
 
   #all(sql: string, ...values: (string | number)[]): Row[] {
-    return this.#statement(sql).all(...values) as Row[]
+    return this.#statements.get(sql).all(...values) as Row[]
   }
 }

@@ -211,3 +211,13 @@ export async function until(condition: () => boolean | Promise<boolean>, what = 
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
+
+/** Calls again until it is answered with 200; gives that answer. */
+export async function untilAnswered(call: () => Promise<Response>): Promise<Response> {
+  let response: Response | undefined
+  await until(async () => {
+    response = await call()
+    return response.status === 200
+  }, 'the answer')
+  return response!
+}
