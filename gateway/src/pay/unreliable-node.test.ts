@@ -3,7 +3,7 @@ import { after, afterEach, before, test } from 'node:test'
 import { createSender } from '@peerhost/chain'
 import { Wallet } from 'ethers'
 import { type RpcProxy, startRpcProxy } from '../testing/rpc-proxy.ts'
-import { startTestNetwork, type TestNetwork, until, untilAnswered } from '../testing/test-network.ts'
+import { startTestNetwork, type TestNetwork, untilAnswered } from '../testing/test-network.ts'
 import { offerOf, signPayment } from '../testing/x402.ts'
 import { readPayment, transferCall } from './authorization.ts'
 
