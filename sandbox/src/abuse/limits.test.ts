@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { ManifestFunction } from '@peerhost/protocol'
-import { CPU_PERIOD_US } from '../cgroup/types.ts'
+import { CPU_QUOTA_US } from '../cgroup/types.ts'
 import { MAX_RESPONSE } from '../jail/answer.ts'
 import { MAX_LOG } from '../jail/log-collector.ts'
 import type { ExecutionStatus, SandboxFunction } from '../types.ts'
@@ -73,11 +73,22 @@ const ATTACKS = `
   },
   unresolved() { return new Promise(() => {}) },
 
-  async spins({ ms }) {
-    const thread = () => new Promise((done) => new attacks.threads.Worker('for (;;) {}', { eval: true }).on('online', done))
-    await Promise.all([thread(), thread(), thread()])
-    for (const until = Date.now() + ms; Date.now() < until; ) {}
-    return { answered: true }
+  // Two threads: one alone never uses more than a core.
+  ...{ cpuMs() { const { user, system } = process.cpuUsage(); return (user + system) / 1000 } },
+  burns({ ms }) {
+    const started = performance.now()
+    require('crypto').pbkdf2('', '', 5e7, 64, 'sha512', () => {})
+    while (attacks.cpuMs() < ms) {}
+    return { cpuMs: attacks.cpuMs(), beyondMs: attacks.cpuMs() - (performance.now() - started) }
+  },
+  untilThrottled() {
+    require('crypto').pbkdf2('', '', 5e7, 64, 'sha512', () => {})
+    for (let at = performance.now(), cpu = attacks.cpuMs(), until = at + 250; at < until; ) {
+      const [nextAt, nextCpu] = [performance.now(), attacks.cpuMs()]
+      if (nextAt - at > 8 && nextCpu - cpu < 2) return { cpuMs: cpu } // for all threads of it time stood still
+      at = nextAt; cpu = nextCpu
+    }
+    return {}
   },
 
   // What is left when the answer is there
@@ -103,6 +114,8 @@ const ATTACKS = `
 
 const KILL_MS = 15
 const SLACK_MS = 150 // of a test machine that does other things, too
+/** Milliseconds of a quota that may be missing: each core takes its part in slices, and gives back what it does not use. */
+const CPU_SLICES_MS = 20
 /** Microseconds: what a second of somebody's logs may cost. */
 const WORKER_CPU_US = 700_000
 
@@ -253,19 +266,42 @@ describe('limits', () => {
     })
   }
 
-  test('a function’s debt of CPU time is its own: who follows starts with a whole quota', async () => {
-    const fn = attackable({ name: 'spins', timeout: 10 })
+  test('a function’s debt of CPU time is its own: short executions, too, get no more than the quota in sum', async () => {
+    const fn = attackable({ name: 'burns', timeout: 10 })
     await stage.call(fn, {})
-    // A machine that is busy with other things may have no more than the quota to give: then longer, until there is a debt.
-    let debt = false
-    for (let ms = 300; !debt && ms < 5000; ms *= 2) {
-      const before = stage.throttled()
-      assert.deepEqual(await answers(fn, { attack: 'spins', ms }), { answered: true })
-      const { timings } = await stage.call(fn, {})
-      debt = stage.throttled() > before
-      if (debt) assert.ok(timings.waitMs > CPU_PERIOD_US / 1000 - KILL_MS, `it waited ${timings.waitMs} ms`)
+    const started = performance.now()
+    let [used, beyond] = [0, 0]
+    // A machine that is busy with other things may have no more than the quota to give: then longer.
+    for (let round = 0; beyond < 300 && round < 60; round++) {
+      const { cpuMs, beyondMs } = (await answers(fn, { attack: 'burns', ms: 90 })) as {
+        cpuMs: number
+        beyondMs: number
+      }
+      used += cpuMs
+      beyond += Math.max(0, beyondMs)
     }
-    assert.ok(debt, 'this machine never had more CPU time than the quota to give')
+    const elapsed = performance.now() - started
+    assert.ok(beyond > 150, 'this machine never had more CPU time than the quota to give')
+    assert.ok(used < elapsed + CPU_QUOTA_US / 1000, `${used} ms of CPU time in ${elapsed} ms`)
+    await stage.recovers(fn)
+  })
+
+  test('an execution cannot tell from its CPU quota what the one before it has used', async () => {
+    const fn = attackable({ name: 'quota', timeout: 10 })
+    await stage.call(fn, {})
+    const found: number[] = []
+    // Each second one of these would find a rest without a renewal: in the others a period of the kernel's begins meanwhile.
+    for (let round = 0; found.length < 10 && round < 25; round++) {
+      await answers(fn, { attack: 'burns', ms: 80 })
+      const before = stage.throttled()
+      const { cpuMs } = (await answers(fn, { attack: 'untilThrottled' })) as { cpuMs?: number }
+      if (cpuMs !== undefined && stage.throttled() > before) found.push(cpuMs)
+    }
+    assert.ok(found.length > 3, 'this machine never had more CPU time than the quota to give')
+    assert.ok(
+      Math.min(...found) > CPU_QUOTA_US / 1000 - CPU_SLICES_MS,
+      `milliseconds until throttled: ${found.join(' ')}`,
+    )
     await stage.recovers(fn)
   })
 

@@ -1,18 +1,22 @@
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, rmdirSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
 const buffer = Buffer.alloc(4096)
 
-/** A small file of the kernel's that is read again and again: opened once, its text fresh at each read. */
+/** A small file of the kernel's that is used again and again: opened once, its text fresh at each read. */
 export class KernelFile {
   #fd: number
 
-  constructor(path: string) {
-    this.#fd = openSync(path, 'r')
+  constructor(path: string, flags: 'r' | 'w' = 'r') {
+    this.#fd = openSync(path, flags)
   }
 
   read(): string {
     return buffer.toString('latin1', 0, readSync(this.#fd, buffer, 0, buffer.length, 0))
+  }
+
+  write(text: string): void {
+    writeSync(this.#fd, text, 0)
   }
 
   close(): void {

@@ -13,8 +13,8 @@ export interface CgroupSlot {
   readonly entrances: string[]
   /** True once the kernel has killed a process of it for want of memory. */
   ranOutOfMemory(): boolean
-  /** Changes whenever the kernel has made it wait for its CPU quota. */
-  throttled(): string
+  /** Gives it the whole CPU quota of a period, whatever of this period's is used up. */
+  renewQuota(): void
   /** Removes it; false while processes are still in it. */
   remove(): boolean
   /** Releases what is held open. */

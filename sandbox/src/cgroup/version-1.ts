@@ -48,15 +48,15 @@ function writeLimits({ memory, pids, cpu }: ControllerMounts, limits: SlotLimits
 
 function openSlot({ memory, pids, cpu }: ControllerMounts) {
   const oom = new KernelFile(join(memory, 'memory.oom_control'))
-  const stat = new KernelFile(join(cpu, 'cpu.stat'))
+  const quota = new KernelFile(join(cpu, 'cpu.cfs_quota_us'), 'w')
   return {
     entrances: [memory, pids, cpu].map((path) => join(path, 'cgroup.procs')),
     ranOutOfMemory: () => (counter(oom.read(), 'oom_kill') ?? '0') !== '0',
-    throttled: () => counter(stat.read(), 'nr_throttled') ?? '',
+    renewQuota: () => quota.write(String(CPU_QUOTA_US)), // the kernel fills it up whenever it is set
     remove: () => [memory, pids, cpu].map(removeGroup).every(Boolean),
     close() {
       oom.close()
-      stat.close()
+      quota.close()
     },
   }
 }

@@ -48,6 +48,7 @@ export function createCgroupsV2(base: string): Cgroups {
   }
 }
 
+const QUOTA = `${CPU_QUOTA_US} ${CPU_PERIOD_US}`
 const WEIGHT_OF_A_PROCESS = 100
 
 function weigh(group: string): void {
@@ -60,20 +61,20 @@ function writeLimits(group: string, limits: SlotLimits): void {
     writeFileSync(join(group, 'memory.swap.max'), '0') // there only where the kernel accounts for swap
   } catch {}
   writeFileSync(join(group, 'pids.max'), String(limits.pids))
-  writeFileSync(join(group, 'cpu.max'), `${CPU_QUOTA_US} ${CPU_PERIOD_US}`)
+  writeFileSync(join(group, 'cpu.max'), QUOTA)
 }
 
 function openSlot(group: string) {
   const memory = new KernelFile(join(group, 'memory.events')) // counts what lies below, too
-  const stat = new KernelFile(join(group, 'cpu.stat'))
+  const quota = new KernelFile(join(group, 'cpu.max'), 'w')
   return {
     entrances: [join(group, 'cgroup.procs')],
     ranOutOfMemory: () => (counter(memory.read(), 'oom_kill') ?? '0') !== '0',
-    throttled: () => counter(stat.read(), 'nr_throttled') ?? '',
+    renewQuota: () => quota.write(QUOTA), // the kernel fills it up whenever it is set
     remove: () => removeGroup(group),
     close() {
       memory.close()
-      stat.close()
+      quota.close()
     },
   }
 }

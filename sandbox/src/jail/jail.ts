@@ -11,6 +11,7 @@ import { getNatives } from '../host/natives.ts'
 import type { ResponseStream } from '../types.ts'
 import type { Answer } from './answer.ts'
 import { ChildCheck } from './child-check.ts'
+import { CpuDebt } from './cpu-debt.ts'
 import { ChildEnded, InitFailed, JailEnded, RefusedLoad } from './ends.ts'
 import { Execution } from './execution.ts'
 import { encodeFrame, FRAME } from './frame.ts'
@@ -28,7 +29,6 @@ const CONNECT_MS = 5_000
 const END_MS = 50
 const QUICK_LOOKS = 10
 const IDLE_MS = 1000 // on a busy machine a thread takes a while to get as far as its wait
-const CPU_PERIOD_MS = 100
 const CLEAN_UP_MS = 10
 const CLEAN_UP_ROUNDS = 500
 const MAX_START_LOG = 16 * 1024
@@ -103,7 +103,7 @@ export class Jail {
   #statusBytes = 0
   #statusAwaited = 0
   #status: Deferred<void> | undefined
-  #throttled = ''
+  #debt: CpuDebt | undefined
   #outOfMemory = false
   #childConnected = deferred()
   #childOver: Promise<void> | undefined
@@ -192,6 +192,7 @@ export class Jail {
     await this.#untilIdle('order')
     this.#blank = this.#look(() => takePicture(this.#zygote))
     this.#watch = this.#look(() => new Watch(this.#zygote))
+    if (this.#cgroup) this.#debt = this.#look(() => new CpuDebt(this.#zygote))
   }
 
   #readStartLog(stream: Socket): void {
@@ -282,7 +283,6 @@ export class Jail {
       await this.#within(this.#nextStatus(), loadMs, 'the load did not end')
       await this.#untilIdle('order')
       if (forkPoint === 'loaded') this.#checkLoad()
-      this.#throttled = this.#cgroup?.throttled() ?? ''
     } catch (error) {
       throw new RefusedLoad((error as Error).message)
     }
@@ -388,12 +388,11 @@ export class Jail {
     return status
   }
 
-  /** After CPU throttling the next execution would start with what is left of a quota that this one used up. */
+  /** The next execution would start with what this one has left of the quota, and could tell from that how much it took. */
   async #payDebt(): Promise<void> {
-    const throttled = this.#cgroup?.throttled() ?? ''
-    if (throttled === this.#throttled) return
-    this.#throttled = throttled
-    await sleep(CPU_PERIOD_MS)
+    const ms = this.#look(() => this.#debt?.owed() ?? 0)
+    if (ms > 0) await sleep(ms)
+    this.#look(() => this.#cgroup?.renewQuota())
   }
 
   /** True if the kernel killed a process of the jail for want of memory. */
@@ -431,6 +430,7 @@ export class Jail {
     for (const stream of child?.stdio ?? []) stream?.destroy()
     this.#watch?.close()
     this.#check?.close()
+    this.#debt?.close()
     if (this.#zygotePidfd >= 0) closeSync(this.#zygotePidfd)
     this.#zygotePidfd = -1
     // The kernel takes a moment to take apart what the jail's processes held.
