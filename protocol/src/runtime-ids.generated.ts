@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x5c381e2d6ffaff893753301a2935b27ea1080d105a755909ed2034034724d6f2',
-  arm64: '0x16b4436cd1da201e410cf4400519531dc1ce0adf3ccf32ba5caa70ad3fe21ba8',
+  x64: '0xc274b39fecfe43649c944a83fead27174081d3e364a6104b748250846cbac33e',
+  arm64: '0x590eb903d65f9911aaefd0a88cb857a4dbe57dbaff602c10075dd57826b28d05',
 }
 
 /** The runtime that a deploy registers functions for. */

@@ -128,6 +128,7 @@ function shrinkHeap() {
   const { gc } = globalThis
   globalThis.gc = undefined // it cannot be deleted
   gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+  native.mallocTrim(0) // what was freed in the middle of the heap goes, too
 }
 
 async function getReady() {

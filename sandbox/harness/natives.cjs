@@ -22,6 +22,7 @@ const epollCreate = libc.func('int epoll_create1(int)')
 const socket = libc.func('int socket(int, int, int)')
 const connect = libc.func('int connect(int, void*, int)')
 const setrlimit = libc.func('int setrlimit(int, void*)')
+const mallocTrim = libc.func('int malloc_trim(size_t)')
 const syscall = libc.func('long syscall(long, long, long, sock_fprog*)')
 const uvLoopFork = node.func('int uv_loop_fork(void*)')
 const defaultLoop = node.func('void* uv_default_loop()')()
@@ -93,6 +94,7 @@ module.exports = {
   connect,
   setrlimit,
   installFilter,
+  mallocTrim,
   sealNatives,
   resetEventLoop: uvLoopFork.bind(undefined, defaultLoop), // no function of ours that each child would have to compile,
 }
