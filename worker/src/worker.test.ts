@@ -267,6 +267,22 @@ test('orders that are not right are refused, and nothing is run for them', async
   assert.equal((await gateway.assign(order('hello'))).answer.type, 'result', 'and the next right one is served')
 })
 
+test('an order of a stranger for a function without effects gets no receipt, wherever it stands among right ones', async () => {
+  await deploy('pure', { pure: `exports.handler = async () => 'pure'` }, { verification: 'deterministic' })
+  const right = () => gateway.assign(order('pure', { project: 'pure' }))
+  const forged = () => gateway.assign(order('pure', { project: 'pure', signer: createSigner(`0x${'77'.repeat(32)}`) }))
+  assert.equal((await forged()).answer.type, 'refused', 'the first')
+  assert.equal((await right()).answer.type, 'result')
+  const answers = await Promise.all([right(), forged(), right(), forged(), right()])
+  assert.deepEqual(
+    answers.map(({ answer }) => answer.type),
+    ['result', 'refused', 'result', 'refused', 'result'],
+  )
+  const { answer } = await forged()
+  assert.equal(answer.type === 'refused' && answer.code, 'PH_WORKER_REFUSED')
+  assert.equal((await right()).answer.type, 'result', 'and the next right one is served')
+})
+
 test('code that is not the registered one, or a manifest that lies about it, is never run', async () => {
   await deploy('liar', { price: `exports.handler = async () => 'x'` }, {}, { price: 7n })
   const honest = await importBytes(Buffer.from(`exports.handler = async () => 'honest'`))

@@ -163,7 +163,8 @@ async function attemptOn(
   )
   const checked = checkResult({ domain, service, kind, request, assignment, assignmentHash, identity, frame })
   sink?.check(checked.result, frame.body)
-  store.addLog(`${service.owner}/${service.project}/${service.function}`, logRecord(requestHash, call, checked, frame))
+  const name = `${service.owner}/${service.project}/${service.function}`
+  setImmediate(() => store.addLog(name, logRecord(requestHash, call, checked, frame))) // the answer goes first
   return {
     request,
     requestHash,

@@ -20,8 +20,9 @@ import { paymentRequired, toHeader } from '../pay/offer.ts'
 import { describeProject } from '../routes/openapi.ts'
 import { type ResolvedCall, resolveCall } from '../routing/resolve-call.ts'
 import { answerOf } from './answer-of.ts'
+import type { CompletedCall } from './completed-call.ts'
 import { answerPreflight, gatewayCors } from './cross-origin.ts'
-import { deliver, EXPOSED_HEADERS, receiptHeader, runHeaders } from './deliver.ts'
+import { type Answer, deliver, EXPOSED_HEADERS, receiptHeader, runHeaders } from './deliver.ts'
 import type { Call } from './dispatch.ts'
 import { type PerformedCall, performFree, performPaid } from './perform-call.ts'
 import { ResponseStream } from './response-stream.ts'
@@ -108,9 +109,15 @@ async function answerFree(
   context.freeCalls.take(callerOf(sourceAddress(req, context.isTrustedProxy)))
   const stream = ResponseStream.of(req, res, context.outgoing)
   try {
-    const performed = await performFree(context, call, stream)
-    if (stream?.begun) stream.finish(performed.call)
-    else await deliverCall(context, performed, resolved, req, res)
+    let composed: ComposedAnswer | undefined
+    const performed = await performFree(context, call, {
+      sink: stream,
+      meanwhile: (done) => {
+        if (!stream?.begun) composed = compose(done, resolved, req)
+      },
+    })
+    if (composed) await deliver(context, req, res, composed.answer, composed.headers)
+    else stream!.finish(performed.call)
   } catch (error) {
     if (stream?.begun) stream.abort()
     throw error
@@ -136,7 +143,7 @@ async function payAndAnswer(
       again,
       callerOf(sourceAddress(req, context.isTrustedProxy)),
     )
-    await deliverCall(context, performed, resolved, req, res)
+    await deliverPaid(context, performed, resolved, req, res)
   } catch (cause) {
     const error = toPeerHostError(cause)
     const { payments } = context
@@ -159,7 +166,18 @@ async function payAndAnswer(
   }
 }
 
-async function deliverCall(
+/** The answer of an accepted call, and what the protocol adds to its headers (flat). */
+interface ComposedAnswer {
+  answer: Answer
+  headers: string[]
+}
+
+const compose = (call: CompletedCall, resolved: ResolvedCall, req: IncomingMessage): ComposedAnswer => ({
+  answer: answerOf(call, resolved, req),
+  headers: [...runHeaders(call), 'peerhost-receipt', receiptHeader(call)],
+})
+
+async function deliverPaid(
   context: Context,
   { call, paid }: PerformedCall,
   resolved: ResolvedCall,
@@ -167,9 +185,9 @@ async function deliverCall(
   res: ServerResponse,
 ): Promise<void> {
   const { payments } = context
-  const further = [...runHeaders(call), 'peerhost-receipt', receiptHeader(call)]
-  if (paid) further.push('payment-response', toHeader(payments.response(paid)))
-  const delivered = await deliver(context, req, res, answerOf(call, resolved, req), further)
+  const { answer, headers } = compose(call, resolved, req)
+  if (paid) headers.push('payment-response', toHeader(payments.response(paid)))
+  const delivered = await deliver(context, req, res, answer, headers)
   if (paid && delivered) payments.delivered(paid.ref)
 }
 

@@ -13,24 +13,45 @@ export interface PerformedCall {
   paid?: PaidCall
 }
 
-/** Tells the worker that its receipt will be anchored. */
+/** Tells the worker that its receipt will be anchored; the answer, which somebody waits for, goes first. */
 function notify({ pool }: Context, { receipt, accepted }: CompletedCall): void {
-  pool.connection(receipt.worker)?.sendAcceptance(accepted!)
+  setImmediate(() => pool.connection(receipt.worker)?.sendAcceptance(accepted!))
 }
 
-/** Promises the receipt of a call that is not charged. */
-async function promise(context: Context, completed: CompletedCall): Promise<CompletedCall> {
+/** Promises the receipt of a call that is not charged; `meanwhile` is done while the disk writes it. */
+async function promise(
+  context: Context,
+  completed: CompletedCall,
+  meanwhile?: (call: CompletedCall) => void,
+): Promise<CompletedCall> {
   const { accepted, record } = accept(context, completed)
-  await context.store.addReceipt(record)
+  const kept = context.store.addReceipt(record)
+  kept.catch(() => {}) // who waits below is told
   const call = { ...completed, accepted }
-  notify(context, call)
+  try {
+    meanwhile?.(call)
+  } finally {
+    await kept
+    notify(context, call)
+  }
   return call
 }
 
+export interface FreeCallOptions {
+  /** Takes the response as it comes. */
+  sink?: StreamSink
+  /** Prepares what to do with the call, which counts when `performFree` resolves. */
+  meanwhile?: (call: CompletedCall) => void
+}
+
 /** Executes a call that costs nothing. Throws what `dispatch` throws. */
-export async function performFree(context: Context, call: Call, sink?: StreamSink): Promise<PerformedCall> {
+export async function performFree(
+  context: Context,
+  call: Call,
+  { sink, meanwhile }: FreeCallOptions = {},
+): Promise<PerformedCall> {
   const completed = await dispatch(context, call, sink)
-  return { call: await promise(context, completed) }
+  return { call: await promise(context, completed, meanwhile) }
 }
 
 /**

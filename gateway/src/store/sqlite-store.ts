@@ -221,6 +221,7 @@ export class SqliteStore implements Store {
   }
 
   addLog(functionName: string, record: LogRecord): void {
+    if (this.#closing) return
     const text = JSON.stringify(record)
     const write: Statement[] = [
       ['INSERT INTO logs (function, size, record) VALUES (?, ?, ?)', functionName, text.length, text],

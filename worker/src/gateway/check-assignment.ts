@@ -19,7 +19,6 @@ import {
 export interface CheckAssignmentOptions {
   domain: Domain
   registry: Registry
-  recover: Recover
   /** The worker's bonded address. */
   worker: Hex
   /** Runtimes that this worker has. */
@@ -44,11 +43,11 @@ export const CLOCK_TOLERANCE_MS = 30_000
 const refuse = (detail: string) => new PeerHostError('PH_WORKER_REFUSED', { detail })
 
 /**
- * Checks an order before anything is run for it: who gives it, for which registered code, over which input, when. Throws
- * PH_WORKER_REFUSED or PH_RECEIPT_INVALID.
+ * Checks an order before anything is run for it: for which registered code, over which input, when, in whose name; all but
+ * the signature, which is `checkSigner`'s. Throws PH_WORKER_REFUSED or PH_RECEIPT_INVALID.
  */
 export async function checkAssignment(frame: AssignFrame, options: CheckAssignmentOptions): Promise<CheckedAssignment> {
-  const { domain, registry, recover, worker, nowMs } = options
+  const { domain, registry, worker, nowMs } = options
   const request = messageFromArray('Request', frame.request, toHex)
   const assignment = messageFromArray('Assignment', frame.assignment, toHex)
   const requestHash = hashMessage(domain, 'Request', request)
@@ -56,10 +55,6 @@ export async function checkAssignment(frame: AssignFrame, options: CheckAssignme
 
   if (assignment.requestHash !== requestHash) throw refuse('the assignment is of another request')
   if (assignment.worker !== worker) throw refuse('the assignment is for another worker')
-  const signer = recover(assignmentHash, frame.signature)
-  if (!signer || registry.hotKeyOwner(signer, assignment.epoch) !== assignment.gateway) {
-    throw refuse('the assignment is not signed by a key of its gateway')
-  }
   if (!registry.isEligibleGateway(assignment.gateway)) throw refuse('the gateway is not bonded')
 
   const clockMs = Number(request.clockMs)
@@ -85,4 +80,15 @@ export async function checkAssignment(frame: AssignFrame, options: CheckAssignme
   if (input.kind === 'http' && request.maxPrice < service.spec.price)
     throw refuse('the request allows less than the price')
   return { request, assignment, requestHash, assignmentHash, service, input }
+}
+
+/** Checks that an order is signed by its gateway. Throws PH_WORKER_REFUSED. */
+export function checkSigner(
+  { assignment, assignmentHash }: CheckedAssignment,
+  signature: Hex,
+  { registry, recover }: { registry: Registry; recover: Recover },
+): void {
+  const signer = recover(assignmentHash, signature)
+  if (!signer || registry.hotKeyOwner(signer, assignment.epoch) !== assignment.gateway)
+    throw refuse('the assignment is not signed by a key of its gateway')
 }

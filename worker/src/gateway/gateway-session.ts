@@ -1,3 +1,4 @@
+import { setImmediate as afterWaitingIo } from 'node:timers/promises'
 import type { RegisteredService, Registry } from '@peerhost/chain'
 import {
   type AcceptanceFrame,
@@ -25,7 +26,7 @@ import type { FunctionSource } from '../functions/function-source.ts'
 import { makeReceipt } from '../receipts/make-receipt.ts'
 import type { ReceiptStore } from '../receipts/receipt-store.ts'
 import type { WorkerLog } from '../worker-log.ts'
-import { checkAssignment } from './check-assignment.ts'
+import { type CheckedAssignment, checkAssignment, checkSigner } from './check-assignment.ts'
 import type { GatewayConnection } from './gateway-connection.ts'
 import { proveBundle } from './prove-bundle.ts'
 
@@ -50,6 +51,13 @@ export interface SessionParts {
 const MAX_NAMES = 10_000
 /** A stream's peer that reads this slowly holds no more of its response here than this, in bytes. */
 const MAX_STREAM_BUFFER = 8 * 1024 * 1024
+
+/**
+ * Running a function that sees neither clock nor network changes nothing but what it answers: nobody is harmed where that is
+ * thrown away. So its order's signature is checked while the jail works.
+ */
+const isWithoutEffects = ({ definition }: SandboxFunction) =>
+  definition.verification !== 'none' && definition.egress.length === 0
 
 /** What one gateway asks of the worker: executions above all. */
 export class GatewaySession {
@@ -93,15 +101,13 @@ export class GatewaySession {
   }
 
   async #assign(frame: AssignFrame): Promise<void> {
-    const { domain, registry, recover, worker, runtimeIds, sandbox, receipts, signer, busy, capacity, log } =
-      this.#parts
+    const { domain, registry, worker, runtimeIds, sandbox, receipts, signer, busy, capacity, log } = this.#parts
     const { id } = frame
     let key: Hex | undefined
     try {
       const checked = await checkAssignment(frame, {
         domain,
         registry,
-        recover,
         worker,
         runtimeIds,
         nowMs: Date.now(),
@@ -109,6 +115,7 @@ export class GatewaySession {
       })
       const stored = receipts.find(checked.assignmentHash)
       if (stored) {
+        checkSigner(checked, frame.signature, this.#parts)
         this.#connection.send({ ...decodeFrame<ResultFrame>(stored), id })
         return
       }
@@ -117,13 +124,17 @@ export class GatewaySession {
       key = checked.assignmentHash
       busy.add(key)
       const fn = await this.#find(checked.service)
+      const checksMeanwhile = !frame.stream && isWithoutEffects(fn)
+      if (!checksMeanwhile) checkSigner(checked, frame.signature, this.#parts)
       const cancel = new AbortController()
       this.#running.set(id, cancel)
-      const result = await sandbox.execute(
+      const running = sandbox.execute(
         fn,
         { input: checked.input, requestHash: checked.requestHash, clockMs: Number(checked.request.clockMs) },
         { signal: cancel.signal, stream: frame.stream ? this.#stream(id, cancel) : undefined },
       )
+      if (checksMeanwhile) await this.#checkMeanwhile(checked, frame.signature, running, cancel)
+      const result = await running
       if (cancel.signal.aborted) return
       if (result.status === 4)
         return this.#refuse(id, result.error?.code ?? 'PH_RUN_REFUSED', result.error?.message ?? 'it could not be run')
@@ -152,6 +163,24 @@ export class GatewaySession {
     } finally {
       if (key) busy.delete(key)
       this.#running.delete(id)
+    }
+  }
+
+  /** Checks who signed an order while it runs; ends the execution and throws PH_WORKER_REFUSED where it was somebody else. */
+  async #checkMeanwhile(
+    checked: CheckedAssignment,
+    signature: Hex,
+    running: Promise<unknown>,
+    cancel: AbortController,
+  ): Promise<void> {
+    running.catch(() => {}) // told to who awaits it
+    await afterWaitingIo()
+    try {
+      checkSigner(checked, signature, this.#parts)
+    } catch (error) {
+      cancel.abort()
+      await running.catch(() => {})
+      throw error
     }
   }
 
