@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0xc274b39fecfe43649c944a83fead27174081d3e364a6104b748250846cbac33e',
-  arm64: '0x590eb903d65f9911aaefd0a88cb857a4dbe57dbaff602c10075dd57826b28d05',
+  x64: '0x491937e23508d4dd4ceff67f88acb6e9c936c37fabd82a144f1d67a7e97520c4',
+  arm64: '0x2819e6523eddfa16e68cf00e9067ba09ee6821056e3906e2f57a74e152f7f3b9',
 }
 
 /** The runtime that a deploy registers functions for. */

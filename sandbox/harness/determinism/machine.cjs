@@ -7,6 +7,7 @@ const traceEvents = require('node:trace_events')
 const v8 = require('node:v8')
 const { replace, replaceGetter, refuse } = require('./replace.cjs')
 
+const { apply } = Reflect
 const MB = 1024 * 1024
 const HOSTNAME = 'peerhost'
 const KERNEL = '6.1.0'
@@ -87,10 +88,18 @@ function installProcess(memoryBytes) {
 /** How many threads answer is not the bundle's choice here: several answer in an order of their own. */
 function installEnvironment() {
   const free = (name) => name !== 'UV_THREADPOOL_SIZE'
-  process.env = new Proxy(process.env, {
+  const real = process.env
+  const environment = new Proxy(real, {
     set: (target, name, value) => (free(name) ? Reflect.set(target, name, value) : true),
     defineProperty: (target, name, property) => (free(name) ? Reflect.defineProperty(target, name, property) : true),
     deleteProperty: (target, name) => (free(name) ? Reflect.deleteProperty(target, name) : true),
+  })
+  process.env = environment
+  // The engine clones no proxy, and anything else as it does.
+  const { structuredClone } = globalThis
+  replace(globalThis, 'structuredClone', (...args) => {
+    if (args[0] === environment) args[0] = real
+    return apply(structuredClone, undefined, args)
   })
 }
 

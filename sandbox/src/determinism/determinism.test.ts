@@ -214,6 +214,19 @@ describe('fixed figures', () => {
         (1234.5).toLocaleString(), new Date().toLocaleString(), ['b', 'a', 'ä'].sort(Intl.Collator().compare)]`)
   })
 
+  it('clones the environment, too', async () => {
+    const [plain, name, equal, later, args, message] = await same(`
+      process.env.NAME = 'value'
+      const copy = structuredClone(process.env)
+      process.env.NAME = 'another'
+      let message
+      try { structuredClone() } catch (error) { message = error.constructor.name }
+      return [Object.getPrototypeOf(copy) === Object.prototype, copy.NAME, Object.keys(copy).length === Object.keys(process.env).length,
+        structuredClone(process.env, {}).NAME, [structuredClone.name, structuredClone.length], message]`)
+    assert.deepEqual([plain, name, equal, later], [true, 'value', true, 'another'])
+    assert.deepEqual([args, message], [['structuredClone', structuredClone.length], 'TypeError'])
+  })
+
   it('does not show that its worker gives way to others', async () => {
     const { pid } = process
     const before = getPriority(pid)
