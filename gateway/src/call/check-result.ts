@@ -8,6 +8,7 @@ import {
   type FunctionResult,
   type Hex,
   hashMessage,
+  isAnswerStatus,
   isHex,
   isPeerHostError,
   keccak256,
@@ -95,7 +96,7 @@ function check({
   same(result.kind, kind, 'the kind of its result')
   same(result.status, receipt.status, 'the status of its result')
   const httpStatus = result.kind === 'http' ? result.response?.httpStatus : undefined
-  if (httpStatus !== undefined && (httpStatus < 200 || httpStatus > 599)) same(httpStatus, 200, 'the HTTP status')
+  if (httpStatus !== undefined) same(isAnswerStatus(httpStatus), true, 'the HTTP status')
   // What a function threw stays between it and its owner: its caller gets the fixed answer and nothing else.
   if (result.kind === 'http' && result.status === 1)
     same(FIXED_ANSWERS.includes(keccak256(frame.output)), true, 'the answer of a function that threw')

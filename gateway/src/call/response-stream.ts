@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
-import { type FunctionResult, type HeadFrame, MAX_BODY, PeerHostError } from '@peerhost/protocol'
+import { type FunctionResult, type HeadFrame, isAnswerStatus, MAX_BODY, PeerHostError } from '@peerhost/protocol'
 import type { Outgoing } from '../http/outgoing.ts'
 import type { CompletedCall } from './completed-call.ts'
 import { receiptHeader, responseHeaders } from './deliver.ts'
@@ -35,8 +35,7 @@ export class ResponseStream implements StreamSink {
   head(frame: HeadFrame): void {
     if (this.begun || this.#res.destroyed) return
     const { httpStatus, headers } = frame
-    const valid =
-      httpStatus >= 200 && httpStatus <= 599 && httpStatus !== 204 && httpStatus !== 304 && headers.every(isPair)
+    const valid = isAnswerStatus(httpStatus) && httpStatus !== 204 && httpStatus !== 304 && headers.every(isPair)
     if (!valid) return // the whole response comes with the result all the same
     this.begun = true
     this.#head = frame

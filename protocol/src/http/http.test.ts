@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { corsHeaders, errorAnswer, preflightAnswer, type Route } from '../index.ts'
+import { corsHeaders, errorAnswer, isAnswerStatus, preflightAnswer, type Route } from '../index.ts'
 
 const rest: Route = {
   method: 'GET',
@@ -117,4 +117,11 @@ test('answers in place of a function’s own', () => {
   }
   assert.equal(told('http', 4), '503 {"message":"Service Unavailable"}')
   assert.equal(told('httpApi', 4), '503 {"message":"Service Unavailable"}')
+})
+
+test('an answer has a final status, as a number', () => {
+  for (const status of [200, 204, 304, 599]) assert.equal(isAnswerStatus(status), true, String(status))
+  for (const status of [0, 100, 199, 600, 200.5, -200, Number.NaN, '200', undefined, null]) {
+    assert.equal(isAnswerStatus(status), false, String(status))
+  }
 })

@@ -1,4 +1,4 @@
-import type { CanonicalResponse, HeaderField } from '@peerhost/protocol'
+import { type CanonicalResponse, type HeaderField, isAnswerStatus } from '@peerhost/protocol'
 import type { ResponseStream } from '../types.ts'
 import { AnswerTooLarge, BadAnswer, type FunctionFailure } from './ends.ts'
 import { FRAME, type Frame } from './frame.ts'
@@ -45,9 +45,8 @@ const isHeader = (field: unknown): field is HeaderField =>
 function parseHead(bytes: Buffer): Omit<CanonicalResponse, 'body'> {
   const head = parseJson(bytes) as { httpStatus?: unknown; headers?: unknown } | null
   const httpStatus = head?.httpStatus
-  if (typeof httpStatus !== 'number' || !Number.isInteger(httpStatus) || httpStatus < 200 || httpStatus > 599) {
-    throw new BadAnswer('its status is not one of a response') // whoever signed it would have signed nonsense
-  }
+  // Whoever signed it would have signed nonsense.
+  if (!isAnswerStatus(httpStatus)) throw new BadAnswer('its status is not one of a response')
   if (!Array.isArray(head!.headers) || !head!.headers.every(isHeader)) throw new BadAnswer('a header is not valid')
   return { httpStatus, headers: head!.headers as HeaderField[] }
 }
