@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import type { CgroupSlot } from '../cgroup/types.ts'
-import { type Deferred, deferred } from '../deferred.ts'
+import { deferred } from '../deferred.ts'
 import type { Host } from '../host/host.ts'
 import { listenIn } from '../host/listen.ts'
 import { getNatives } from '../host/natives.ts'
@@ -20,6 +20,8 @@ import { peerOf } from './peer.ts'
 import { busyThreads, childrenOf, leftByLoad, type Picture, shareableDescriptors, takePicture } from './picture.ts'
 import { slackFor } from './slack.ts'
 import { spawnInJail } from './spawn-in-jail.ts'
+import { StartLog } from './start-log.ts'
+import { StatusSteps } from './status-steps.ts'
 import { Watch } from './watch.ts'
 
 const KILOBYTE = 1024
@@ -31,9 +33,6 @@ const QUICK_LOOKS = 10
 const IDLE_MS = 1000 // on a busy machine a thread takes a while to get as far as its wait
 const CLEAN_UP_MS = 10
 const CLEAN_UP_ROUNDS = 500
-const MAX_START_LOG = 16 * 1024
-const FREE_START_LOG = 1024 * 1024
-const LOG_PAUSE_MS = 10 // per chunk beyond that: a load that floods its log is slowed down
 const MAX_PROCESSES = 64
 const BACKLOG = 4
 const SIGKILL = 9
@@ -88,11 +87,11 @@ export class Jail {
   /** What waits for a step of the jail is told of its end. */
   readonly #waits = new Set<(error: unknown) => void>()
   readonly #gone = deferred()
+  readonly #startLog = new StartLog()
   #process!: ChildProcess
   #server!: Server
   #zygote = 0
   #zygotePidfd = -1
-  #startLog = ''
   #blank!: Picture
   #watch: Watch | undefined
   #check: ChildCheck | undefined
@@ -100,9 +99,7 @@ export class Jail {
   #orderedChild = false
   #loadMs = 0
   #firstChild = true
-  #statusBytes = 0
-  #statusAwaited = 0
-  #status: Deferred<void> | undefined
+  #steps!: StatusSteps
   #debt: CpuDebt | undefined
   #outOfMemory = false
   #childConnected = deferred()
@@ -135,7 +132,7 @@ export class Jail {
       return jail
     } catch (error) {
       jail.#end((error as Error).message)
-      throw new JailEnded(`${jail.failure}: ${jail.#startLog}`, jail.ranOutOfMemory())
+      throw new JailEnded(`${jail.failure}: ${jail.#startLog.text}`, jail.ranOutOfMemory())
     }
   }
 
@@ -183,9 +180,9 @@ export class Jail {
     this.#process.on('error', (error) => this.#end(error.message))
     this.#process.on('exit', () => this.#end('the jail ended'))
     const [, out, errors, status] = this.#process.stdio
-    for (const stream of [out, errors]) this.#readStartLog(stream as Socket)
-    status!.on('data', (bytes: Buffer) => this.#receiveStatus(bytes.length))
-    await this.#within(this.#nextStatus(), START_MS, 'the jail did not start')
+    for (const stream of [out, errors]) this.#startLog.read(stream as Socket)
+    this.#steps = new StatusSteps(status as Socket, () => this.#end('a status that nobody waits for'))
+    await this.#within(this.#steps.next(), START_MS, 'the jail did not start')
     this.#zygote = this.#look(() => childrenOf(this.#process.pid!)[0]!)
     this.#zygotePidfd = getNatives().openPidfd(this.#zygote)
     this.#check = this.#look(() => new ChildCheck(this.#zygote))
@@ -193,30 +190,6 @@ export class Jail {
     this.#blank = this.#look(() => takePicture(this.#zygote))
     this.#watch = this.#look(() => new Watch(this.#zygote))
     if (this.#cgroup) this.#debt = this.#look(() => new CpuDebt(this.#zygote))
-  }
-
-  #readStartLog(stream: Socket): void {
-    let received = 0
-    stream.on('data', (bytes: Buffer) => {
-      if (this.#startLog.length < MAX_START_LOG) this.#startLog += bytes.toString('utf8')
-      received += bytes.length
-      if (received < FREE_START_LOG) return
-      stream.pause()
-      setTimeout(() => stream.resume(), LOG_PAUSE_MS)
-    })
-  }
-
-  /** Each step of the zygote (blank, ready, execution over) is one byte that carries nothing else. */
-  #receiveStatus(count: number): void {
-    this.#statusBytes += count
-    if (this.#statusBytes > this.#statusAwaited) this.#end('a status that nobody waits for')
-    else if (this.#statusBytes === this.#statusAwaited) this.#status?.resolve()
-  }
-
-  #nextStatus(): Promise<void> {
-    this.#statusAwaited++
-    this.#status = deferred()
-    return this.#status.promise
   }
 
   /** Waits for one step of the jail; whatever goes wrong meanwhile ends the jail. */
@@ -280,7 +253,7 @@ export class Jail {
       orders.write(encodeFrame(FRAME.order, order))
       orders.write(encodeFrame(FRAME.order, undefined, source))
       orders.write(encodeFrame(FRAME.order, undefined, codeCache))
-      await this.#within(this.#nextStatus(), loadMs, 'the load did not end')
+      await this.#within(this.#steps.next(), loadMs, 'the load did not end')
       await this.#untilIdle('order')
       if (forkPoint === 'loaded') this.#checkLoad()
     } catch (error) {
@@ -300,7 +273,7 @@ export class Jail {
   /** Has the next child forked; settles when that waits for its request. Throws InitFailed and JailEnded. */
   async prepare(): Promise<void> {
     this.#orderedChild = true
-    this.#childOver = this.#nextStatus() // it may end on its own account, ahead of any request
+    this.#childOver = this.#steps.next() // it may end on its own account, ahead of any request
     this.#process.stdin!.write(GO)
     const connected = this.#connected()
     await this.#within(connected, CONNECT_MS, 'no child connected')
@@ -360,9 +333,7 @@ export class Jail {
 
   /** What the execution has logged so far; of the first one at `loaded`, also what the load has. */
   takeLogs(): string {
-    const loaded = this.#startLog
-    this.#startLog = ''
-    return loaded + (this.#execution?.finishLogs() ?? '')
+    return this.#startLog.take() + (this.#execution?.finishLogs() ?? '')
   }
 
   /**
