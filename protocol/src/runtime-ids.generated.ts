@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0x491937e23508d4dd4ceff67f88acb6e9c936c37fabd82a144f1d67a7e97520c4',
-  arm64: '0x2819e6523eddfa16e68cf00e9067ba09ee6821056e3906e2f57a74e152f7f3b9',
+  x64: '0xf735f191246d97633609111ec158db7ed2908812fc0856a4aac5dea8c8719471',
+  arm64: '0x6c1a895388a602e958f48b4e0b048889da0246abe24140dad715cfcfb53261e9',
 }
 
 /** The runtime that a deploy registers functions for. */
