@@ -169,6 +169,23 @@ function installEngine() {
     if (process.finalization) replace(process.finalization, name, () => {})
 }
 
+/** What is weak is kept by hashes of the objects' identity, drawn by V8: which of many are shown would differ. */
+function installWeakCollections() {
+  for (const { prototype } of [WeakSet, WeakMap]) {
+    const value = function inspectWeak(_depth, options) {
+      return options.stylize(
+        `${this.constructor?.name ?? prototype[Symbol.toStringTag]} { <items unknown> }`,
+        'special',
+      )
+    }
+    Object.defineProperty(prototype, Symbol.for('nodejs.util.inspect.custom'), {
+      value,
+      writable: true,
+      configurable: true,
+    })
+  }
+}
+
 /** Node's own cache of compiled code is named by the processor's features. */
 function installCompileCache() {
   const { DISABLED } = module_.constants.compileCacheStatus
@@ -183,6 +200,7 @@ function install({ memorySize }) {
   installSystem(memorySize * MB)
   installEngine()
   installCompileCache()
+  installWeakCollections()
   refuse(traceEvents, 'createTracing', 'trace_events.createTracing')
 }
 

@@ -10,6 +10,7 @@ const REFUSED = {
   worker_threads: ['Worker'],
   child_process: ['exec', 'execFile', 'execFileSync', 'execSync', 'fork', 'spawn', 'spawnSync'],
   cluster: ['fork'],
+  module: ['register'], // runs its hooks in a thread
   wasi: ['WASI'],
   sqlite: ['DatabaseSync'],
   http2: ['createServer', 'createSecureServer', 'performServerHandshake'],
