@@ -3,8 +3,8 @@ import type { Hex } from './hex.ts'
 
 /** Names of the runtimes that functions run on, by Node's name of the architecture. */
 export const RUNTIME_IDS: Record<'x64' | 'arm64', Hex> = {
-  x64: '0xf735f191246d97633609111ec158db7ed2908812fc0856a4aac5dea8c8719471',
-  arm64: '0x6c1a895388a602e958f48b4e0b048889da0246abe24140dad715cfcfb53261e9',
+  x64: '0x823273bbb569dfb11f7e1270ba2337d5f39a2c9bb478246d8c61473f678ac78b',
+  arm64: '0xd5366ccac002f8064af77cf6c4917b030bcad7c6114cf11c995b36981feef71e',
 }
 
 /** The runtime that a deploy registers functions for. */
