@@ -28,12 +28,14 @@ const ATTACKS = `
     for (let i = 0; i < 50; i++) try { attacks.cluster.setupPrimary({ exec: '/app/harness.cjs' }); const worker = attacks.cluster.fork(); worker.on('error', () => {}); if (worker.process.pid) started++ } catch {}
     return { started }
   },
+  begun(thread) { return new Promise((done) => thread.on('online', done).on('error', done).on('exit', done)) },
   async threadBomb() {
     const all = []
     for (let i = 0; i < 200; i++) {
-      try { all.push(new attacks.threads.Worker('setInterval(() => {}, 1000)', { eval: true }).on('error', () => {})) } catch { break }
+      try { all.push(attacks.begun(new attacks.threads.Worker('setInterval(() => {}, 1000)', { eval: true }))) } catch { break }
       await new Promise(setImmediate)
     }
+    await Promise.all(all) // all of them at once take what they take
     return { started: all.length }
   },
 
@@ -172,7 +174,7 @@ describe('limits', () => {
     // With memory enough for many of them, their number is the limit.
     const roomy = await createAttackStage({ blankJails: 0, memoryCapMb: 768 })
     try {
-      const fn = attackable({ memorySize: 640, timeout: 5 })
+      const fn = attackable({ memorySize: 640, timeout: 20 })
       const { started } = outputOf(await roomy.call(fn, { attack: 'threadBomb' }))
       assert.ok((started as number) < 64, `${started} threads`)
       await roomy.recovers(fn)
